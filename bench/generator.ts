@@ -1,0 +1,259 @@
+/**
+ * The load of the bench: QoS 0 or 1 readings on raw sockets, from packets encoded beforehand in which only the
+ * digits of `ts` and `seq` change, so that the generator is not what is measured. It says what share of a core it
+ * took. Run by itself: `node dist/bench/generator.js --port 1883 --connections 50 --window 50 --seconds 10`.
+ */
+import { connect, type Socket } from 'node:net';
+import { parseArgs } from 'node:util';
+import { generate } from 'mqtt-packet';
+import { Latencies } from '../device-sim/latencies.ts';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    connections: { type: 'string', default: '50' },
+    /** Unacknowledged readings a connection may have. */
+    window: { type: 'string', default: '50' },
+    seconds: { type: 'string', default: '10' },
+    /** Not measured: sent before the measured seconds. */
+    warmup: { type: 'string', default: '1' },
+    qos: { type: 'string', default: '1' },
+    /** Readings per second over all connections; 0: as fast as acknowledgements come. */
+    rate: { type: 'string', default: '0' },
+    /** Only connect, and hold the connections until the measured seconds are over. */
+    idle: { type: 'boolean', default: false },
+    prefix: { type: 'string', default: 'bench' },
+  },
+});
+
+const port = Number(values.port);
+const connections = Number(values.connections);
+const window = Math.min(Number(values.window), 65_535);
+const measuredMs = Number(values.seconds) * 1000;
+const warmupMs = Number(values.warmup) * 1000;
+const qos = values.qos === '0' ? 0 : 1;
+const rate = Number(values.rate);
+const QUIET_MS = 5000;
+const TS_DIGITS = 13;
+const SEQ_DIGITS = 9;
+const FIRST_SEQ = 100_000_000;
+
+const latencies = new Latencies();
+let measuring = false;
+let sending = true;
+let sent = 0;
+let acknowledged = 0;
+let acknowledgedMeasured = 0;
+let broken = 0;
+
+/** One connection: `window` packets side by side in one buffer, reused as their acknowledgements come. */
+class Device {
+  readonly #socket: Socket;
+  readonly #packets: Buffer;
+  readonly #stride: number;
+  readonly #tsAt: number;
+  readonly #seqAt: number;
+  readonly #sentAt = new Float64Array(window);
+  readonly #baseTs = Date.now() - 60_000;
+  #next = 0;
+  #seq = 0;
+  #credit = qos === 1 ? window : 0;
+  /** Bytes of an acknowledgement cut in two by the transport. */
+  #partial = 0;
+  #partialId = 0;
+
+  constructor(socket: Socket, name: string) {
+    this.#socket = socket;
+    const one = (messageId: number): Buffer =>
+      generate({
+        cmd: 'publish',
+        topic: `sensors/${name}/environment`,
+        payload: `{"ts":${this.#baseTs},"temperature":21.53,"humidity":45.2,"pressure":1013.25,"seq":${FIRST_SEQ}}`,
+        qos,
+        dup: false,
+        retain: false,
+        ...(qos === 1 ? { messageId } : {}),
+      });
+    const first = one(1);
+    this.#stride = first.length;
+    this.#tsAt = first.indexOf('"ts":') + 5;
+    this.#seqAt = first.indexOf('"seq":') + 6;
+    this.#packets = Buffer.concat(Array.from({ length: window }, (_, slot) => one(slot + 1)));
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    socket.on('close', () => {
+      if (sending) broken += 1;
+    });
+  }
+
+  get free(): number {
+    return qos === 1 ? this.#credit : this.#socket.writableNeedDrain ? 0 : window;
+  }
+
+  get inFlight(): number {
+    return qos === 1 ? window - this.#credit : 0;
+  }
+
+  /** Puts up to `n` more readings on the wire, as far as the window has room. */
+  send(n: number): void {
+    let left = Math.min(n, this.free);
+    const now = performance.now();
+    while (left > 0) {
+      const run = Math.min(left, window - this.#next);
+      for (let slot = this.#next; slot < this.#next + run; slot += 1) {
+        const at = slot * this.#stride;
+        digits(this.#packets, at + this.#tsAt, this.#baseTs + this.#seq, TS_DIGITS);
+        digits(this.#packets, at + this.#seqAt, FIRST_SEQ + this.#seq, SEQ_DIGITS);
+        this.#seq += 1;
+        this.#sentAt[slot] = now;
+      }
+      this.#socket.write(
+        this.#packets.subarray(this.#next * this.#stride, (this.#next + run) * this.#stride),
+      );
+      this.#next = (this.#next + run) % window;
+      if (qos === 1) this.#credit -= run;
+      left -= run;
+      sent += run;
+    }
+  }
+
+  end(): void {
+    this.#socket.end(generate({ cmd: 'disconnect' }));
+  }
+
+  /** Only PUBACKs come (40 02 id id), in the order of the readings; also cut anywhere. */
+  #take(chunk: Buffer): void {
+    const now = performance.now();
+    let count = 0;
+    for (const byte of chunk) {
+      if (this.#partial === 0 && byte !== 0x40) continue;
+      if (this.#partial === 2) this.#partialId = byte << 8;
+      if (this.#partial < 3) {
+        this.#partial += 1;
+        continue;
+      }
+      this.#partial = 0;
+      count += 1;
+      if (measuring) latencies.record(now - (this.#sentAt[(this.#partialId | byte) - 1] ?? now));
+    }
+    this.#credit += count;
+    acknowledged += count;
+    if (measuring) acknowledgedMeasured += count;
+    if (sending && rate === 0) this.send(count);
+  }
+}
+
+/** Overwrites a number's digits in place; it must have exactly `width` of them. */
+function digits(buffer: Buffer, at: number, value: number, width: number): void {
+  let rest = value;
+  for (let i = at + width - 1; i >= at; i -= 1) {
+    const tenth = Math.floor(rest / 10);
+    buffer[i] = 48 + rest - tenth * 10;
+    rest = tenth;
+  }
+}
+
+function open(name: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.setNoDelay(true);
+    socket.once('error', reject);
+    socket.once('data', () => {
+      socket.on('error', () => undefined);
+      resolve(socket);
+    });
+    socket.write(
+      generate({
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        protocolVersion: 4,
+        clean: true,
+        clientId: name,
+        keepalive: 0,
+      }),
+    );
+  });
+}
+
+async function main(): Promise<void> {
+  const devices: Device[] = [];
+  const sockets: Socket[] = [];
+  for (let i = 0; i < connections; i += 100) {
+    const names = Array.from(
+      { length: Math.min(100, connections - i) },
+      (_, k) => `${values.prefix}-${i + k}`,
+    );
+    const opened = await Promise.all(names.map(open));
+    for (const [k, socket] of opened.entries()) {
+      sockets.push(socket);
+      if (!values.idle) devices.push(new Device(socket, names[k] ?? ''));
+    }
+  }
+  // The bench waits for this line before it measures memory.
+  process.stderr.write('connected\n');
+  if (values.idle) {
+    await wait(measuredMs);
+    sending = false;
+    for (const socket of sockets) socket.destroy();
+    return;
+  }
+
+  const pace = rate > 0 ? paced(devices) : null;
+  if (pace === null) for (const device of devices) device.send(window);
+  if (pace === null && qos === 0) pump(devices);
+  await wait(warmupMs);
+  measuring = true;
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await wait(measuredMs);
+  const seconds = (performance.now() - began) / 1000;
+  const used = process.cpuUsage(cpu);
+  measuring = false;
+  sending = false;
+  if (pace !== null) clearInterval(pace);
+  const deadline = performance.now() + QUIET_MS;
+  while (devices.some(({ inFlight }) => inFlight > 0) && performance.now() < deadline) await wait(20);
+  for (const device of devices) device.end();
+
+  process.stdout.write(
+    `${JSON.stringify({
+      sent,
+      acknowledged,
+      unacknowledged: qos === 1 ? sent - acknowledged : 0,
+      seconds: Number(seconds.toFixed(3)),
+      perSecond: Math.round(acknowledgedMeasured / seconds),
+      p50Ms: latencies.percentile(50),
+      p99Ms: latencies.percentile(99),
+      maxMs: latencies.percentile(100),
+      coreShare: Number(((used.user + used.system) / 1e6 / seconds).toFixed(3)),
+      broken,
+    })}\n`,
+  );
+}
+
+/** QoS 0 has no acknowledgements to go by: sends whenever the socket takes more. */
+function pump(devices: readonly Device[]): void {
+  if (!sending) return;
+  for (const device of devices) device.send(window);
+  setImmediate(pump, devices);
+}
+
+/** Sends `rate` readings a second, spread over the devices, a few every millisecond. */
+function paced(devices: readonly Device[]): NodeJS.Timeout {
+  const began = performance.now();
+  let due = 0;
+  let turn = 0;
+  return setInterval(() => {
+    const target = Math.floor(((performance.now() - began) / 1000) * rate);
+    while (due < target) {
+      devices[turn]?.send(1);
+      turn = (turn + 1) % devices.length;
+      due += 1;
+    }
+  }, 1);
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+await main();

@@ -1,0 +1,84 @@
+import { Command } from 'commander';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import { GatewayError, isGatewayError } from '../errors.ts';
+import { printable } from '../printable.ts';
+import {
+  type Check,
+  checkAddress,
+  checkDataFolder,
+  checkSchemas,
+  checkSink,
+  checkText,
+  good,
+  wrong,
+} from './checks.ts';
+import type { CommandIo } from './command-io.ts';
+import type { CommandParts } from './command-parts.ts';
+import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
+import { isRunning } from './with-operations.ts';
+
+interface CheckOptions extends CommonOptions {
+  readonly offline?: true;
+}
+
+/** Ends with 1 where something is wrong: `fail` is called then. */
+export function checkCommand(io: CommandIo, parts: CommandParts, fail: () => void): Command {
+  return withCommonOptions(new Command('check'))
+    .description('configuration, schemas, folders, addresses and sinks; every problem with its place')
+    .option('--offline', 'do not ask the sinks')
+    .action(async (options: CheckOptions) => {
+      const checks = await allChecks(options, io, parts);
+      const ok = checks.every((check) => check.ok);
+      writeAnswer(io, options, { ok, checks }, () =>
+        checks.map((check) => printableLines(checkText(check))).join(''),
+      );
+      if (!ok) fail();
+    });
+}
+
+async function allChecks(
+  options: CheckOptions,
+  io: CommandIo,
+  parts: CommandParts,
+): Promise<readonly Check[]> {
+  let config: GatewayConfig;
+  try {
+    config = configOf(options, io);
+  } catch (error) {
+    if (!isGatewayError(error, 'config-invalid')) throw error;
+    const { problems } = error;
+    return [
+      wrong('config', problems.length === 0 ? error.message : `${problems.length} problem(s)`, problems),
+    ];
+  }
+  const checks = [
+    good('config', config.file ?? 'no gateway.yaml here: the embedded defaults, loopback only'),
+    checkSchemas(config, parts),
+    checkDataFolder(config),
+  ];
+  if (await runs(config.dataDir))
+    checks.push(good('gateway', 'one runs on this data folder: its addresses are taken'));
+  else {
+    for (const listener of config.mqtt.listeners) checks.push(await checkAddress('mqtt', listener));
+    if (config.http !== null) checks.push(await checkAddress('http', config.http));
+  }
+  if (options.offline === true) return checks;
+  return [...checks, ...(await Promise.all(config.sinks.map((sink) => checkSink(sink, config, parts))))];
+}
+
+/** A data folder that cannot be looked into is another check's to report. */
+async function runs(dataDir: string): Promise<boolean> {
+  try {
+    return await isRunning(dataDir);
+  } catch (error) {
+    return error instanceof GatewayError;
+  }
+}
+
+/** File names and schema texts are not ours. */
+function printableLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line, 2048))
+    .join('\n');
+}

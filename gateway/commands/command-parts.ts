@@ -1,0 +1,30 @@
+import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import type { Format, Readings } from '../contracts.ts';
+import type { Problem } from '../errors.ts';
+import type { GatewayDeps } from '../gateway.ts';
+import type { Store } from '../store-contract.ts';
+
+/** The reading schemas of a folder, compiled. A file with problems is left out. */
+export interface LoadedReadings {
+  readonly readings: Readings;
+  /** `$id` of each schema that can be used. */
+  readonly schemas: readonly string[];
+  readonly problems: readonly Problem[];
+  /** Worth a word, but in the way of nothing: undeclared properties, unmapped arrays. */
+  readonly notes: readonly Problem[];
+  /** Of a topic that no schema claims: the schema that comes nearest, and what differs. */
+  nearest(topic: string): string | null;
+}
+
+/** The parts of the gateway that commands put to use; tests give their own. */
+export interface CommandParts {
+  /** Runs until `signal` aborts; resolves when all is in order on disk. @throws GatewayError when it cannot start. */
+  runGateway(config: GatewayConfig, deps: GatewayDeps, signal: AbortSignal): Promise<void>;
+  /** Never throws for what a file holds. @throws GatewayError `schema-invalid` where the folder cannot be read. */
+  loadReadings(config: GatewayConfig): LoadedReadings;
+  createFormats(config: GatewayConfig): ReadonlyMap<string, Format>;
+  /** The store of a data folder that no gateway uses; null where there is none yet. */
+  openStore(config: GatewayConfig): Promise<Store | null>;
+  /** What keeps a sink from taking readings, in words; null where it is ready. */
+  probeSink(sink: SinkConfig, config: GatewayConfig, signal: AbortSignal): Promise<string | null>;
+}

@@ -1,0 +1,76 @@
+import { Command } from 'commander';
+import { GatewayError } from '../errors.ts';
+import type { ExplainedReading, Explanation } from '../operations-contract.ts';
+import { printable } from '../printable.ts';
+import type { CommandIo } from './command-io.ts';
+import type { CommandParts } from './command-parts.ts';
+import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
+import { violationText } from './rejected-text.ts';
+import { createRemoteOperations } from './remote-operations.ts';
+import { explainOffline, isRunning } from './with-operations.ts';
+
+interface ExplainOptions extends CommonOptions {
+  readonly topic: string;
+  readonly payload?: string;
+  readonly client: string;
+}
+
+/** More than any payload that would be taken; the socket bounds it too. */
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
+
+/** Ends with 1 where the message would be rejected: `reject` is called then. */
+export function explainCommand(io: CommandIo, parts: CommandParts, reject: () => void): Command {
+  return withCommonOptions(new Command('explain'))
+    .description('what would happen to this message: its route, its points, or each violation')
+    .requiredOption('-t, --topic <topic>', 'its topic')
+    .option('-p, --payload <payload>', 'its payload (default: standard input, where that is no terminal)')
+    .option('--client <id>', 'the client id it would come from', 'explain')
+    .action(async (options: ExplainOptions) => {
+      const config = configOf(options, io);
+      const payload =
+        options.payload === undefined ? await io.readInput(MAX_PAYLOAD_BYTES) : Buffer.from(options.payload);
+      if (payload !== null && payload.length > MAX_PAYLOAD_BYTES)
+        throw new GatewayError('usage', 'the payload is larger than 1 MiB');
+      const request = {
+        topic: options.topic,
+        payloadBase64: payload?.toString('base64') ?? null,
+        client: options.client,
+      };
+      const explanation = (await isRunning(config.dataDir))
+        ? await createRemoteOperations(config.dataDir).explain(request)
+        : explainOffline(config, parts, request);
+      writeAnswer(io, options, explanation, explanationText);
+      if (explanation.outcome === 'rejected') reject();
+    });
+}
+
+export function explanationText(explanation: Explanation): string {
+  const { topic, outcome, schemas, format, nearest, readings } = explanation;
+  const lines = [`topic    ${printable(topic)}`];
+  if (schemas.length === 0) {
+    lines.push('schema   none claims this topic');
+    if (nearest !== null) lines.push(`nearest  ${printable(nearest)}`);
+  } else {
+    lines.push(`schema   ${schemas.map((id) => printable(id)).join(' or ')} (${format ?? ''})`);
+  }
+  lines.push(`outcome  ${OUTCOME_WORDS[outcome]}`);
+  if (readings.length > 0)
+    lines.push('', ...readings.flatMap((reading, i) => readingLines(reading, i, readings.length)));
+  return `${lines.join('\n')}\n`;
+}
+
+const OUTCOME_WORDS: Readonly<Record<Explanation['outcome'], string>> = {
+  stored: 'stored',
+  rejected: 'rejected',
+  forwarded: 'forwarded: handed to subscribers, not stored',
+  route: 'depends on the payload; give one with --payload',
+};
+
+function readingLines(reading: ExplainedReading, index: number, of: number): string[] {
+  const prefix = of > 1 ? `[${index}] ` : '';
+  if (reading.kind === 'point') return [`${prefix}${printable(reading.line)}`];
+  return [
+    `${prefix}${reading.code}${reading.schema === null ? '' : ` under ${printable(reading.schema)}`}`,
+    ...reading.violations.map((violation) => `  ${violationText(violation)}`),
+  ];
+}

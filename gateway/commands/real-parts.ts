@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import { createSink } from '../delivery-sink.ts';
+import { messageOf } from '../errors.ts';
+import { createFormats } from '../formats/formats.ts';
+import { createGateway, storeOptions } from '../gateway.ts';
+import { loadReadings } from '../readings/load-schemas.ts';
+import { openLmdbStore } from '../store/lmdb-store.ts';
+import type { Store } from '../store-contract.ts';
+import type { CommandParts } from './command-parts.ts';
+
+/** The gateway itself, for the commands. */
+export const realParts: CommandParts = {
+  runGateway: (config, deps, signal) => createGateway(config, deps).run(signal),
+  loadReadings: (config) => loadReadings(config.schemasDir),
+  createFormats: ({ limits }) =>
+    createFormats({ maxDepth: limits.payloadDepth, maxKeys: limits.payloadKeys }),
+  openStore,
+  probeSink,
+};
+
+async function openStore(config: GatewayConfig): Promise<Store | null> {
+  const options = storeOptions(config);
+  if (!existsSync(join(options.dir, 'data.mdb'))) return null;
+  return await openLmdbStore(options, { clock: systemClock, events: { emit: () => undefined } });
+}
+
+async function probeSink(
+  sink: SinkConfig,
+  config: GatewayConfig,
+  signal: AbortSignal,
+): Promise<string | null> {
+  // A running gateway owns the embedded file; whether DuckDB is there at all can be told without touching it.
+  if (sink.type === 'embedded') return await missingDuckdb();
+  const probed = createSink(sink, config.dataDir);
+  try {
+    await probed.open('', 0, signal);
+    // No lines: a server that would take some says so, and a database that is missing is missed, with nothing stored.
+    const decision = await probed.write(Buffer.alloc(0), null, signal);
+    return decision.kind === 'written' || decision.kind === 'isolate' ? null : decision.reason;
+  } finally {
+    await probed.close();
+  }
+}
+
+async function missingDuckdb(): Promise<string | null> {
+  try {
+    await import('@duckdb/node-api');
+    return null;
+  } catch (error) {
+    return `DuckDB is not installed on this platform: ${messageOf(error)}`;
+  }
+}

@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs';
+import { systemClock } from '../clock.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import { callControl } from '../control/call.ts';
+import { createDispatch } from '../control/dispatch.ts';
+import { openDoor } from '../control/door.ts';
+import { GatewayError, isGatewayError } from '../errors.ts';
+import { explain } from '../explain.ts';
+import { createInterpret } from '../interpret.ts';
+import { createOperations } from '../operations.ts';
+import type { ExplainRequest, Explanation, Operations } from '../operations-contract.ts';
+import type { CommandIo } from './command-io.ts';
+import type { CommandParts, LoadedReadings } from './command-parts.ts';
+import { createRemoteOperations } from './remote-operations.ts';
+
+/**
+ * Gives the action what it can ask: of the gateway that runs on the data folder, or, where none does, of the store in
+ * it, which nobody else can open meanwhile.
+ * @throws GatewayError `not-found` where neither is there.
+ */
+export async function withOperations(
+  config: GatewayConfig,
+  io: CommandIo,
+  parts: CommandParts,
+  action: (operations: Operations) => Promise<void>,
+): Promise<void> {
+  if (await isRunning(config.dataDir)) await action(createRemoteOperations(config.dataDir));
+  else await withStore(config, io, parts, action);
+}
+
+/** Somebody answers for this data folder. */
+export async function isRunning(dataDir: string): Promise<boolean> {
+  try {
+    await callControl(dataDir, 'hello');
+    return true;
+  } catch (error) {
+    if (isGatewayError(error, 'not-running')) return false;
+    throw error;
+  }
+}
+
+async function withStore(
+  config: GatewayConfig,
+  io: CommandIo,
+  parts: CommandParts,
+  action: (operations: Operations) => Promise<void>,
+): Promise<void> {
+  const nothing = new GatewayError(
+    'not-found',
+    `there is no store in ${config.dataDir} yet, and no gateway runs on it`,
+  );
+  if (!existsSync(config.dataDir)) throw nothing;
+  const door = await openDoor(config.dataDir, { pid: io.pid, onFailure: () => undefined });
+  try {
+    const store = await parts.openStore(config);
+    if (store === null) throw nothing;
+    try {
+      const operations = createOperations({
+        version: io.version,
+        pid: io.pid,
+        running: null,
+        store,
+        configuredSinks: new Set(config.sinks.map(({ name }) => name)),
+        schemas: () => [],
+        schemaErrors: () => 0,
+        nearest: () => null,
+        explain: (request) => explainOffline(config, parts, request),
+      });
+      // Another command that comes meanwhile is answered as a gateway would.
+      door.serve(createDispatch(operations));
+      await action(operations);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await door.close();
+  }
+}
+
+/** From the configuration and the schema files alone. */
+export function explainOffline(
+  config: GatewayConfig,
+  parts: CommandParts,
+  request: ExplainRequest,
+  loaded: LoadedReadings = parts.loadReadings(config),
+): Explanation {
+  return explain(request, {
+    readings: loaded.readings,
+    interpret: createInterpret({
+      formats: parts.createFormats(config),
+      maxPayloadBytes: config.limits.payloadBytes,
+    }),
+    nearest: (topic) => loaded.nearest(topic),
+    clock: systemClock,
+    unrouted: config.mqtt.unrouted,
+  });
+}

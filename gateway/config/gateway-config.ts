@@ -1,0 +1,94 @@
+/** The configuration as the gateway uses it: every option present, units resolved, paths absolute, deeply frozen. */
+import type { Quota } from './units.ts';
+
+export interface ListenerConfig {
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  /** Anyone who reaches it may connect, although it is no loopback address. */
+  readonly anonymous: boolean;
+}
+
+/** What MQTT clients may take. The names are those of the broker's own limits, most of which are no option. */
+export interface MqttLimitOptions {
+  readonly maxPacketBytes: number;
+  readonly maxConnections: number;
+  readonly maxTopicBytes: number;
+  readonly maxTopicLevels: number;
+  readonly maxClientIdBytes: number;
+  readonly maxKeepaliveSeconds: number;
+  readonly maxInFlight: number;
+  readonly maxSubscriptionsPerClient: number;
+  readonly maxSessions: number;
+  readonly maxOfflineMessages: number;
+  readonly maxOfflineBytes: number;
+  readonly maxRetainedMessages: number;
+  readonly maxRetainedBytes: number;
+}
+
+export interface EmbeddedSinkConfig {
+  readonly type: 'embedded';
+  readonly name: string;
+  /** Null: kept for ever. */
+  readonly maxBytes: number | null;
+  readonly maxAgeMs: number | null;
+}
+
+export interface InfluxSinkConfig {
+  readonly type: 'influxdb';
+  readonly name: string;
+  readonly url: string;
+  readonly version: 'auto' | 1 | 2 | 3;
+  readonly database: string | null;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly org: string | null;
+  readonly bucket: string | null;
+  readonly token: string | null;
+  readonly gzip: 'auto' | boolean;
+  readonly maxBacklogBytes: number | null;
+  readonly whenFull: 'block' | 'drop-oldest';
+  readonly batch: { readonly lines: number; readonly bytes: number; readonly ageMs: number };
+  readonly timeoutMs: number;
+}
+
+export type SinkConfig = EmbeddedSinkConfig | InfluxSinkConfig;
+
+export interface GatewayConfig {
+  /** Null: no file, the embedded defaults. */
+  readonly file: string | null;
+  readonly dataDir: string;
+  readonly schemasDir: string;
+  /** The schemas are those that ship with the program. */
+  readonly shippedSchemas: boolean;
+  readonly mqtt: {
+    readonly listeners: readonly ListenerConfig[];
+    readonly unrouted: 'forward' | 'reject';
+    readonly limits: MqttLimitOptions;
+  };
+  /** Null: no HTTP. */
+  readonly http: ListenerConfig | null;
+  readonly store: {
+    readonly maxBytes: number;
+    /** Nobody chose it: at most a quarter of the free disk then. */
+    readonly maxBytesIsDefault: boolean;
+    readonly minFreeDiskBytes: number;
+    readonly whenFull: 'refuse' | 'drop-oldest';
+    readonly commitDelayMs: number;
+    readonly rejected: {
+      /** A percentage is of `maxBytes`. */
+      readonly maxBytes: Quota;
+      readonly maxAgeMs: number;
+    };
+  };
+  readonly limits: {
+    readonly payloadBytes: number;
+    readonly payloadDepth: number;
+    readonly payloadKeys: number;
+  };
+  readonly sinks: readonly SinkConfig[];
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly format: 'auto' | 'json' | 'pretty';
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * What the stages promise one another. This file imports nothing; every stage may import it, and no stage
+ * imports another stage: `gateway.ts` wires them together.
+ *
+ *   source ──Message──▶ Ingest ──▶ Readings (route, validate, map) ──▶ Group of the Store
+ *                                                                        │ committed = acknowledged
+ *   Sink ◀──batch of lines── delivery ◀──LogSlice── LogReader ◀──────────┘
+ */
+
+// ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The only way a stage learns the time or waits, so that tests can hold it. */
+export interface Clock {
+  /** Wall clock, ms since 1970-01-01 UTC. May jump. */
+  nowMs(): number;
+  /** Never goes back; for durations only. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/**
+ * The arrival clock: strictly increasing nanoseconds since 1970-01-01 UTC, as decimal digits, also across
+ * restarts (its high-water mark is committed with the data) and when the wall clock steps back.
+ */
+export interface ArrivalClock {
+  nextNs(): string;
+  /** The highest millisecond handed out so far; committed with each group. */
+  readonly highWaterMs: number;
+}
+
+// ── Arrivals ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How the transport names one transfer, so that a repeat of it can be recognised. */
+export interface Transfer {
+  readonly packetId: number;
+  readonly qos: 1 | 2;
+  /** The sender says this is a resend. Not every client says so (mqtt.js does not). */
+  readonly dup: boolean;
+  /** Differs between two connections of one client; never 0. */
+  readonly connection: number;
+}
+
+/** One arrival as its source hands it over. The payload is only read, and not kept after `ingest` returns. */
+export interface Message {
+  /** `mqtt`, `serial`, `http`, a broker's name, or `replay`. */
+  readonly source: string;
+  readonly topic: string;
+  readonly payload: Buffer;
+  /** Who sent it: the MQTT client id, the port, … Never empty. */
+  readonly client: string;
+  readonly username: string | null;
+  /** The device a source knows by configuration (a serial port's `device`). */
+  readonly device: string | null;
+  /** Null where the transport cannot repeat (QoS 0). */
+  readonly transfer: Transfer | null;
+  /** The sender asked its broker to keep it for later subscribers. With an empty payload it only clears that. */
+  readonly retain: boolean;
+}
+
+// ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Where a reading ends. `received` = the sum of these five. */
+export const OUTCOMES = ['stored', 'duplicate', 'rejected', 'forwarded', 'refused'] as const;
+export type OutcomeKind = (typeof OUTCOMES)[number];
+
+export const REJECTION_CODES = [
+  'undecodable',
+  'no-route',
+  'invalid',
+  'time-out-of-range',
+  'type-conflict',
+  'cardinality',
+  'too-large',
+  'sink-rejected',
+] as const;
+export type RejectionCode = (typeof REJECTION_CODES)[number];
+
+/** One thing wrong with a payload. */
+export interface Violation {
+  /** JSON Pointer (RFC 6901) into the reading; empty for the whole of it. */
+  readonly pointer: string;
+  /** What is wrong and what would be right, in words. */
+  readonly message: string;
+}
+
+/** What became of one reading. `refused` is no outcome here: then `committed` rejects, or `ingest` throws. */
+export type Outcome =
+  | { readonly kind: 'stored' | 'duplicate' | 'forwarded' }
+  | {
+      readonly kind: 'rejected';
+      readonly id: string;
+      readonly code: RejectionCode;
+      readonly violations: readonly Violation[];
+      /** ms since the epoch. */
+      readonly atMs: number;
+      /** The reading's own `seq` property, where it has an integer one: lets firmware match the receipt. */
+      readonly seq: number | null;
+    };
+
+/** The answer of `ingest`: what became of each reading, and the promise that **is** the acknowledgement. */
+export interface Ingested {
+  /** One per reading: an array of n elements has n. Shared and frozen where possible: never change it. */
+  readonly outcomes: readonly Outcome[];
+  /**
+   * Resolves when the group that holds this message is on disk: only then may the sender be acknowledged.
+   * One promise for all messages of a group. Rejects with a GatewayError when it could not be committed:
+   * nothing of the group may be acknowledged.
+   */
+  readonly committed: Promise<void>;
+}
+
+/** The one door into the gateway. Synchronous: arrivals of one client keep their order. */
+export interface Ingest {
+  /**
+   * Takes one message. Never throws on what a sender controls.
+   * @throws GatewayError `store-full`, `store-unavailable`, `stopping`: nothing was taken, do not acknowledge.
+   */
+  ingest(message: Message): Ingested;
+  /** The sender has completed this QoS 2 transfer (PUBREL): its packet id names a new message from now on. */
+  released(client: string, packetId: number): Promise<void>;
+  /** The client began a clean session: transfers it left half done are no longer open. */
+  sessionCleared(client: string): void;
+}
+
+// ── Readings ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One reading, interpreted under its schema: a point to store, or the reasons why not. */
+export type Reading =
+  | {
+      readonly kind: 'point';
+      readonly device: string;
+      /** `$id` of the schema. */
+      readonly schema: string;
+      /** Line protocol with a nanosecond timestamp, ending in "\n". */
+      readonly line: string;
+      /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
+      readonly recognisable: boolean;
+    }
+  | {
+      readonly kind: 'bad';
+      /** Null where the device could not be told. */
+      readonly device: string | null;
+      /** `$id`; null where no single schema applied. */
+      readonly schema: string | null;
+      readonly code: Exclude<RejectionCode, 'sink-rejected'>;
+      readonly violations: readonly Violation[];
+      readonly seq: number | null;
+    };
+
+/** What a topic leads to. */
+export interface Route {
+  /** `$id` of each schema that shares this topic (several only with `select`). */
+  readonly schemas: readonly string[];
+  /** Name of the payload format: `json`. */
+  readonly format: string;
+  /** The device where the topic, client or port tells it without the payload; else null. */
+  deviceOf(message: Message): string | null;
+  /** Validates and maps a decoded payload. One entry per reading, in order. Pure but for the clocks. Never throws. */
+  interpret(value: unknown, message: Message, arrival: ArrivalClock, nowMs: number): readonly Reading[];
+}
+
+/** The reading schemas in force. */
+export interface Readings {
+  /** Null where no schema claims the topic. */
+  route(topic: string): Route | null;
+}
+
+// ── Sources ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Where messages come from. Started last, stopped first. */
+export interface Source {
+  readonly name: string;
+  /** Resolves when it takes messages. Rejects with a GatewayError (`address-in-use`, …). */
+  start(): Promise<void>;
+  /** Takes nothing new, lets what is in flight be acknowledged within `deadlineMs`, then lets go of every client. */
+  stop(deadlineMs: number): Promise<void>;
+  /** Open connections or ports. */
+  connections(): number;
+}
+
+/** Turns payload bytes into a plain value. Bounded in depth and keys. */
+export interface Format {
+  readonly name: string;
+  /** @throws GatewayError `undecodable` with a position. */
+  decode(payload: Buffer): unknown;
+  /** Of a payload that was decoded into a list: the bytes of each element, in order. Null where it is no list. */
+  elements(payload: Buffer): readonly Buffer[] | null;
+}

@@ -1,0 +1,113 @@
+/**
+ * Everything worth telling an operator, by name. One event is one log line and one count
+ * (`gateway_events_total{event}`), so a log and a graph always agree. A leaf: stages get an `Events` and say what
+ * happened; how it is written is decided in this folder.
+ *
+ * Add an event by adding a row to `EVENTS`. `{name}` in the text is replaced by the field of that name.
+ */
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+export interface EventRule {
+  readonly level: Level;
+  /** One plain sentence for a person; `{field}` is filled in. */
+  readonly text: string;
+  /** Where a sender can cause it: at most one line per so many ms; the next line says how many were held back. */
+  readonly atMostEveryMs?: number;
+}
+
+function event(level: Level, text: string, atMostEveryMs?: number): EventRule {
+  return atMostEveryMs === undefined ? { level, text } : { level, text, atMostEveryMs };
+}
+
+export const EVENTS = {
+  'start.defaults': event('info', 'no gateway.yaml here: the embedded defaults, for this machine only'),
+  'start.mqtt': event('info', 'MQTT on {address}: {who}'),
+  'start.http': event('info', 'HTTP on {url}: {who}. Look at /health/ready, /metrics, /api/account'),
+  'start.schemas': event('info', '{count} schemas from {folder}: {names}'),
+  'start.store': event('info', 'what is acknowledged is on disk in {folder}'),
+  'start.sink': event('info', 'readings go to {where} (sink {sink})'),
+  'gateway.started': event('info', 'telemetry-gateway {version} is running'),
+  'gateway.stopping': event('info', 'stopping: {reason}'),
+  'gateway.stopped': event('info', 'stopped'),
+  'store.open': event('info', 'the store takes readings again'),
+  'store.full': event('error', 'the store takes no readings: {reason}', 10_000),
+  'store.unavailable': event('error', 'the store cannot commit, it is probed until it can: {reason}', 10_000),
+  'store.dropped': event(
+    'warn',
+    '{points} points that sink {sink} did not have yet made room for newer ones',
+    10_000,
+  ),
+  'store.settle-mismatch': event(
+    'error',
+    'sink {sink} settled {points} points more than there were (a bug; its account was corrected)',
+    10_000,
+  ),
+  'store.sink-unclaimed': event(
+    'warn',
+    'sink {sink} is not in the configuration and holds back {points} points; `telemetry-gateway sinks forget {sink}` lets them go',
+  ),
+  'hook.failed': event('error', 'internal error in {hook}, contained: {error}', 10_000),
+  'sink.ready': event('info', 'sink {sink} is open'),
+  'sink.retrying': event('warn', 'sink {sink} cannot be written, trying again: {reason}', 10_000),
+  'sink.paused': event('error', 'sink {sink} waits for somebody to act, nothing is lost: {reason}', 10_000),
+  'sink.recovered': event('info', 'sink {sink} takes writes again'),
+  'sink.refused': event('warn', 'sink {sink} refused {points} points, kept as rejected: {words}', 10_000),
+  'delivery.restarted': event('error', 'the thread of sink {sink} ended, starting it again: {error}', 10_000),
+  'delivery.unsettled': event(
+    'error',
+    'what sink {sink} has written cannot be noted in the store: {error}',
+    10_000,
+  ),
+  'mqtt.listening': event('info', 'MQTT 3.1 and 3.1.1 on {host}:{port}'),
+  'mqtt.listener-failed': event('error', 'an MQTT listener has trouble: {error}', 10_000),
+  'mqtt.too-many-connections': event(
+    'warn',
+    'too many MQTT connections; one from {address} was turned away',
+    10_000,
+  ),
+  'mqtt.version-unsupported': event(
+    'warn',
+    'client at {address} speaks MQTT 5; this gateway speaks 3.1 and 3.1.1: set the client to 3.1.1',
+    10_000,
+  ),
+  'mqtt.client-refused': event('warn', 'client {client} at {address} was not let in: {reason}', 10_000),
+  'mqtt.disconnected': event('warn', 'client {client} at {address} was disconnected: {reason}', 10_000),
+  'mqtt.connection-lost': event('debug', 'connection of {client} at {address} was lost: {reason}', 10_000),
+  'mqtt.refused': event(
+    'warn',
+    'client {client} got no acknowledgement and has to send again: {reason}',
+    10_000,
+  ),
+  'mqtt.subscription-refused': event(
+    'warn',
+    'client {client} may not subscribe to {filter}: {reason}',
+    10_000,
+  ),
+  'mqtt.subscriber-behind': event('warn', 'messages for {client} are dropped: it reads too slowly', 10_000),
+  'mqtt.retained-full': event('warn', 'a retained message was not kept: there is no room for more', 10_000),
+  'mqtt.offline-full': event('warn', 'a message for {client} was dropped: its queue is full', 10_000),
+  'mqtt.sessions-full': event(
+    'warn',
+    'there is no room for a session of {client}: the one away for longest goes',
+    10_000,
+  ),
+  'schema.changed': event('info', 'reading schema {id} from {file} is in force'),
+  'schema.removed': event('info', 'reading schema {id} is no longer in force: {file} is gone'),
+  'schema.problem': event('error', '{problem}; {consequence}'),
+  'schema.mended': event('info', 'all reading schemas are in order again'),
+  'schema.not-kept': event(
+    'error',
+    'the last good version of {file} could not be kept, a restart would not have it: {error}',
+    10_000,
+  ),
+} as const satisfies Record<string, EventRule>;
+
+export type EventName = keyof typeof EVENTS;
+
+/** Fields are for the log line and for the text. Never put a secret or a raw payload in. */
+export type EventFields = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface Events {
+  emit(name: EventName, fields?: EventFields): void;
+}

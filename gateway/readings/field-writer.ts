@@ -1,0 +1,110 @@
+import type { Violation } from '../contracts.ts';
+import { escapeName, integerToken, isInt64, stringProblem, stringToken } from '../line-protocol/encode.ts';
+import type { LeafShape, ObjectShape } from './field-shape.ts';
+import { escapePointer } from './json-document.ts';
+import { inWords } from './violation-words.ts';
+
+/** What one reading leaves behind; reused for the next one, since readings are mapped one after the other. */
+export interface Written {
+  /** The fields of the line: `a=1,b=2i`. */
+  text: string;
+  violations: Violation[];
+  /** Declared properties without a value: null. */
+  missing: number;
+  /** Properties that are stored nowhere. */
+  ignored: number;
+}
+
+export type Writer = (value: unknown, out: Written) => void;
+
+export function emptyWritten(): Written {
+  return { text: '', violations: [], missing: 0, ignored: 0 };
+}
+
+/** Writes the fields of an object as declared. Leaves that are no field (tags, time, device) only count as known. */
+export function objectWriter(shape: ObjectShape, isField: (leaf: LeafShape) => boolean): Writer {
+  const members = shape.members.map((member): { readonly name: string; readonly write: Writer } => ({
+    name: member.name,
+    write:
+      member.kind === 'object'
+        ? objectWriter(member, isField)
+        : member.kind === 'leaf'
+          ? leafMember(member, isField(member))
+          : countIgnored,
+  }));
+  return (value, out) => {
+    if (typeof value !== 'object' || value === null) {
+      if (value === null) out.missing += 1;
+      return;
+    }
+    // The validator has found an object here. Names that objects inherit are refused when a schema is loaded.
+    const object = value as Readonly<Record<string, unknown>>;
+    let known = 0;
+    for (let i = 0; i < members.length; i += 1) {
+      const member = members[i];
+      if (member === undefined) continue;
+      const found = object[member.name];
+      if (found === undefined) continue;
+      known += 1;
+      member.write(found, out);
+    }
+    out.ignored += Object.keys(object).length - known;
+  };
+}
+
+const countIgnored: Writer = (_, out) => {
+  out.ignored += 1;
+};
+
+const nothing: Writer = () => {};
+
+function leafMember(leaf: LeafShape, isField: boolean): Writer {
+  if (leaf.field === null) return countIgnored;
+  return isField ? leafWriter(leaf) : nothing;
+}
+
+function leafWriter(leaf: LeafShape): Writer {
+  const key = `${escapeName(leaf.field ?? leaf.name)}=`;
+  const encode = encoderOf(leaf);
+  const pointer = leaf.path.map((name) => `/${escapePointer(name)}`).join('');
+  return (value, out) => {
+    if (value === null) {
+      out.missing += 1;
+      return;
+    }
+    const token = encode(value);
+    if (token.startsWith(REFUSED)) out.violations.push({ pointer, message: token.slice(REFUSED.length) });
+    else out.text = out.text === '' ? key + token : `${out.text},${key}${token}`;
+  };
+}
+
+/** Marks what is no token but a refusal: no token begins so. */
+const REFUSED = '\n';
+
+function encoderOf({ type, int64 }: LeafShape): (value: unknown) => string {
+  switch (type) {
+    case 'float':
+      return (value) =>
+        typeof value === 'number' && Number.isFinite(value) ? String(value) : refused('a number', value);
+    case 'boolean':
+      return (value) => (typeof value === 'boolean' ? String(value) : refused('boolean', value));
+    case 'string':
+      return (value) => {
+        if (typeof value !== 'string') return refused('string', value);
+        const problem = stringProblem(value);
+        return problem === null ? stringToken(value) : REFUSED + problem;
+      };
+    case 'integer':
+      return (value) => {
+        if (typeof value === 'number' && Number.isSafeInteger(value)) return `${value}i`;
+        if (int64 && typeof value === 'string' && isInt64(value)) return integerToken(value);
+        return typeof value === 'number' && Number.isInteger(value)
+          ? `${REFUSED}must be within ±(2^53-1), where JSON numbers are exact, got ${value}; send it as a string of digits, and declare "format": "int64"`
+          : refused('an integer', value);
+      };
+  }
+}
+
+function refused(type: string, value: unknown): string {
+  return `${REFUSED}must be ${type}, got ${inWords(value)}`;
+}

@@ -1,0 +1,30 @@
+/** The `telemetry` vocabulary as the code sees it; `schemas/telemetry-vocabulary.schema.json` holds the rules. */
+export interface Telemetry {
+  readonly measurement: string;
+  readonly topics: readonly string[];
+  /** `{capture}`, a JSON Pointer, or one of `clientId`, `username`, `port`. */
+  readonly device?: string;
+  readonly deviceTag?: string | false;
+  readonly tags?: readonly string[];
+  readonly constants?: Readonly<Record<string, string>>;
+  readonly time?: TimeRule;
+  readonly select?: Readonly<Record<string, string | number | boolean>>;
+  readonly identity?: readonly string[];
+}
+
+export interface TimeRule {
+  readonly property: string;
+  readonly unit: TimeUnit;
+  readonly kind?: 'time' | 'age';
+  readonly zone?: string;
+  readonly window?: { readonly from?: string; readonly ahead?: string };
+}
+
+export type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'iso';
+
+/** A schema, or a part of one. Values are unknown until looked at. */
+export type SchemaObject = Readonly<Record<string, unknown>>;
+
+export function isSchemaObject(value: unknown): value is SchemaObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

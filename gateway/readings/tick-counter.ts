@@ -1,0 +1,81 @@
+import { TwoGenerations } from './two-generations.ts';
+
+export interface TickCounterOptions {
+  /** Series remembered; beyond that the ones not used for longest are forgotten. */
+  readonly maxSeries?: number;
+  /** Where in its upper half a span begins, 0 to 1; random for each run. */
+  readonly seed?: number;
+  /** Hands a series it has not seen the clean digits too: for `explain` and tests, where no earlier run stored anything. */
+  readonly fresh?: boolean;
+}
+
+interface Series {
+  lastUs: number;
+  /** Readings after the first in this tick; negative: an earlier run may have stored some as well. */
+  repeats: number;
+}
+
+const UNSURE = -1;
+
+const DEFAULT_MAX_SERIES = 50_000;
+
+/**
+ * Gives payload times that are coarser than a nanosecond their missing digits, so that two readings of one series in
+ * one tick of the device's clock both live (InfluxDB keeps one point per series and timestamp).
+ *
+ * A series whose time goes on gets zeros, and counts up while it stays. A time older than the last one, or the first of
+ * a series that is not known (any more, or since the start), may be stored already: its digits come from the upper half
+ * of the span, from a counter that starts at random in each run.
+ */
+export class TickCounter {
+  private readonly series: TwoGenerations<Series>;
+  private readonly fresh: boolean;
+  private readonly seed: number;
+  private unsure = 0;
+
+  constructor(options: TickCounterOptions = {}) {
+    this.series = new TwoGenerations(options.maxSeries ?? DEFAULT_MAX_SERIES);
+    this.seed = options.seed ?? Math.random();
+    this.fresh = options.fresh ?? false;
+  }
+
+  /**
+   * @param us the device's time in µs
+   * @param span how many nanoseconds its tick has: 1,000,000 or 1,000
+   * @returns nanoseconds as digits; null when the tick is used up: that clock stands still
+   */
+  nextNs(seriesKey: string, us: number, span: number): string | null {
+    const half = span / 2;
+    let known = this.series.get(seriesKey);
+    let extra: number;
+    if (known === undefined) {
+      known = { lastUs: us, repeats: this.fresh ? 0 : UNSURE };
+      this.series.set(seriesKey, known);
+      extra = this.fresh ? 0 : this.upper(half);
+    } else if (us > known.lastUs) {
+      known.lastUs = us;
+      known.repeats = 0;
+      extra = 0;
+    } else if (us < known.lastUs || known.repeats === UNSURE) {
+      extra = this.upper(half);
+    } else {
+      known.repeats += 1;
+      if (known.repeats >= half) return null;
+      extra = known.repeats;
+    }
+    return span === NS_PER_US ? `${us}${pad(extra, 3)}` : `${us / US_PER_MS}${pad(extra, 6)}`;
+  }
+
+  private upper(half: number): number {
+    const offset = (Math.floor(this.seed * half) + this.unsure) % half;
+    this.unsure += 1;
+    return half + offset;
+  }
+}
+
+const NS_PER_US = 1000;
+const US_PER_MS = 1000;
+
+function pad(value: number, digits: number): string {
+  return value === 0 ? '000000'.slice(0, digits) : String(value).padStart(digits, '0');
+}

@@ -1,0 +1,44 @@
+import type { Clock, Ingest, Outcome } from '../../contracts.ts';
+import type { Events } from '../../monitoring/events.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { MqttLimits } from './limits.ts';
+import type { PartialBudget } from './packet-reader.ts';
+import type { Publication } from './publication.ts';
+import type { Sessions } from './sessions.ts';
+import type { Subscribers } from './subscribers.ts';
+import type { KnownTopic, TopicCache } from './topic-cache.ts';
+
+/** What a message leaves to be done once it is on disk. */
+export interface Aftermath {
+  /** For the subscribers and the retained messages; null where it does not go on. */
+  readonly publication: Publication | null;
+  /** Where its sender is told of rejections; null where it does not ask for that. */
+  readonly receipts: { sendReceipts(topic: string, outcomes: readonly Outcome[]): void } | null;
+  readonly topic: string;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** A connection that reads nothing until there is room. */
+export interface Stalled {
+  goOn(): void;
+}
+
+/** What all connections of a broker share. */
+export interface BrokerContext {
+  readonly limits: MqttLimits;
+  readonly ingest: Ingest;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly acknowledgements: Acknowledgements<Aftermath>;
+  readonly topics: TopicCache;
+  readonly subscribers: Subscribers;
+  readonly sessions: Sessions;
+  readonly partial: PartialBudget;
+  readonly stalled: Set<Stalled>;
+  /** Nothing more is read from clients, and no will is sent. */
+  stopping: boolean;
+  /** Whether a message on this topic has to go to anybody. */
+  isSubscribed(topic: string, known: KnownTopic): boolean;
+  /** To the retained messages, the sessions and the subscribers, in this order and at once. */
+  publish(publication: Publication): void;
+}

@@ -1,0 +1,390 @@
+import type { Socket } from 'node:net';
+import type { Ingested, Message } from '../../contracts.ts';
+import { isRefusal, messageOf } from '../../errors.ts';
+import {
+  type Answer,
+  answer,
+  encodeAnswers,
+  PUBACK,
+  PUBCOMP,
+  PUBREC,
+  type Sender,
+} from './acknowledgements.ts';
+import type { AedesClient } from './aedes-client.ts';
+import type { BrokerContext, Stalled } from './broker-context.ts';
+import { isMqtt5Connect } from './connect-packet.ts';
+import { Outbox } from './outbox.ts';
+import { type PacketHandler, PacketReader } from './packet-reader.ts';
+import { goesOn, type QoS } from './publication.ts';
+
+const CONNECT = 1;
+const PUBLISH = 3;
+const PUBREL = 6;
+/** PUBACK, PUBREC, PUBCOMP: a packet id and nothing else (aedes would answer without one). */
+const ANSWERS: ReadonlySet<number> = new Set([4, 5, 7]);
+/** What only a server sends, and what is no type at all (MQTT 3.1.1, 2.2.1). */
+const OUT_OF_PLACE: ReadonlySet<number> = new Set([0, 2, 9, 11, 13, 15]);
+const SUBSCRIBE = 8;
+const UNSUBSCRIBE = 10;
+/** PUBREL with the flags it must have (MQTT 3.1.1, 3.6.1). */
+const PUBREL_FIRST_BYTE = 0x62;
+/** Return code 1: unacceptable protocol version. */
+const CONNACK_VERSION = Buffer.from([0x20, 2, 0, 1]);
+/** What a message costs beside its payload until it is on disk, about. */
+const MESSAGE_OVERHEAD_BYTES = 64;
+const MIN_WAIT_MS = 2000;
+/** Retained messages for so many SUBSCRIBEs of one client may be under way; what it sends next waits. */
+const MAX_RETAINED_READS = 4;
+
+/**
+ * One socket. It cuts what arrives into packets, takes every PUBLISH and PUBREL itself, from the bytes to the
+ * acknowledgement, and hands all other packets to aedes. Until all packets of one read are done with, nothing more is
+ * read: that is the back-pressure.
+ */
+export class Connection implements Sender, PacketHandler, Stalled {
+  readonly outbox: Outbox;
+  readonly address: string;
+  username: string | null = null;
+  /** The client id as the client gave it; empty where it leaves the choice to the broker. */
+  askedId = '';
+  keepaliveSeconds = 0;
+  /** SUBSCRIBEs whose retained messages are on their way. */
+  retainedReads = 0;
+  readonly #context: BrokerContext;
+  readonly #socket: Socket;
+  readonly #client: AedesClient;
+  /** Tells this connection from others of the same client. */
+  readonly #number: number;
+  readonly #reader: PacketReader;
+  #sawConnect: boolean = false;
+  #pumping: boolean = false;
+  #awaitsDrain: boolean = false;
+  #held = 0;
+  #settled = 0;
+  #answers: Answer[] = [];
+  /** QoS 2 packet ids between PUBLISH and PUBREL. */
+  #open: Set<number> | null = null;
+  /** Since when the client waits for us, by the monotonic clock; 0 while it does not. */
+  #waitingSinceMs = 0;
+
+  constructor(context: BrokerContext, socket: Socket, client: AedesClient, number: number) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#client = client;
+    this.#number = number;
+    this.outbox = new Outbox(context, socket, client);
+    this.address = socket.remoteAddress ?? 'unknown';
+    this.#reader = new PacketReader(this, context.partial);
+    client._parsingBatch = 0;
+    client._nextBatch = (error) => {
+      if (error) {
+        client.emit('error', error);
+        return;
+      }
+      client._parsingBatch -= 1;
+      this.pump();
+    };
+    // aedes would read on while CONNECT is still being worked on.
+    client.resume = () => {
+      client._paused = false;
+    };
+    socket.removeAllListeners('readable');
+    socket.on('readable', () => this.pump());
+  }
+
+  get client(): AedesClient {
+    return this.#client;
+  }
+
+  get closed(): boolean {
+    return this.#client.closed;
+  }
+
+  // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Reads on, as far as it may. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#mayRead()) {
+        this.#client._keepaliveTimer?.refresh();
+        if (this.#reader.waits) {
+          this.#reader.resume();
+          continue;
+        }
+        const chunk: Buffer | null = this.#socket.read();
+        if (chunk === null) break;
+        this.#reader.push(chunk);
+      }
+    } catch (error) {
+      this.#onThrown('read', error);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #mayRead(): boolean {
+    const { limits, acknowledgements, stalled, stopping, clock } = this.#context;
+    if (this.#client._parsingBatch > 0 || this.#client.closed || stopping) return false;
+    if (this.retainedReads >= MAX_RETAINED_READS) return false;
+    if (this.#socket.writableNeedDrain) {
+      // A client that reads no acknowledgements is given no more of them.
+      this.#pumpAfterDrain();
+      return false;
+    }
+    if (acknowledgements.uncommittedBytes <= limits.maxUncommittedBytes) return true;
+    stalled.add(this);
+    if (this.#waitingSinceMs === 0) this.#waitingSinceMs = clock.monotonicMs();
+    return false;
+  }
+
+  #pumpAfterDrain(): void {
+    if (this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.#socket.once('drain', () => {
+      this.#awaitsDrain = false;
+      this.pump();
+    });
+  }
+
+  goOn(): void {
+    if (this.#held === 0) this.#waitingSinceMs = 0;
+    this.pump();
+  }
+
+  limitOf(first: number): number {
+    const type = first >> 4;
+    const { maxPacketBytes, maxControlPacketBytes } = this.#context.limits;
+    if ((!this.#sawConnect && type !== CONNECT) || OUT_OF_PLACE.has(type)) return -1;
+    return type === PUBLISH ? maxPacketBytes : maxControlPacketBytes;
+  }
+
+  onPacket(first: number, buffer: Buffer, head: number, start: number, end: number): boolean {
+    const type = first >> 4;
+    if (type === PUBLISH) this.#onPublish(first, buffer, start, end);
+    else if (type === PUBREL) this.#onPubrel(first, buffer, start, end);
+    else if (ANSWERS.has(type) && end - start !== 2) this.end('malformed acknowledgement');
+    else if (!this.#sawConnect && isMqtt5Connect(buffer, start, end)) this.#refuseVersion();
+    else {
+      this.#sawConnect = true;
+      this.#client._parser.parse(buffer.subarray(head, end));
+      // These change what comes after them: they are done with first.
+      if (type === CONNECT || type === SUBSCRIBE || type === UNSUBSCRIBE) return false;
+    }
+    return !this.#client.closed;
+  }
+
+  onBad(reason: string): void {
+    this.end(reason);
+  }
+
+  #refuseVersion(): void {
+    this.#context.events.emit('mqtt.version-unsupported', { address: this.address });
+    this.#reader.end();
+    this.#socket.end(CONNACK_VERSION, () => this.close());
+  }
+
+  // ── Ending ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends the connection for something the client did. */
+  end(reason: string): void {
+    if (this.#client.closed) return;
+    // The id is null until CONNECT was taken, whatever its type says.
+    const client = this.#client._authorized ? this.#client.id : '(not connected yet)';
+    this.#context.events.emit('mqtt.disconnected', { client, address: this.address, reason });
+    this.close();
+  }
+
+  close(): void {
+    this.#reader.end();
+    this.#client.close();
+  }
+
+  /** The socket is gone, whatever the reason. */
+  onClosed(): void {
+    this.#reader.end();
+    this.#context.stalled.delete(this);
+    this.#context.subscribers.removeAll(this.outbox);
+  }
+
+  /** Disconnects a client that has waited too long for us: at most half its keepalive, since it may not ping either. */
+  endIfOverdue(nowMs: number): void {
+    if (this.#waitingSinceMs === 0 || this.#client.closed) return;
+    const { acknowledgeWithinMs } = this.#context.limits;
+    const halfMs = Math.max(this.keepaliveSeconds * 500, MIN_WAIT_MS);
+    if (nowMs - this.#waitingSinceMs < Math.min(acknowledgeWithinMs, halfMs)) return;
+    this.#context.events.emit('mqtt.refused', {
+      client: this.#client.id,
+      reason: 'nothing was committed in time',
+    });
+    this.close();
+  }
+
+  #onThrown(where: string, error: unknown): void {
+    const { events } = this.#context;
+    if (isRefusal(error)) events.emit('mqtt.refused', { client: this.#client.id, reason: error.message });
+    else events.emit('hook.failed', { hook: where, error: messageOf(error) });
+    this.close();
+  }
+
+  // ── What it publishes ───────────────────────────────────────────────────────────────────────────────────
+
+  #onPublish(first: number, buffer: Buffer, start: number, end: number): void {
+    const qos = qosOf(first);
+    if (qos === null || end - start < 2) {
+      this.end('malformed PUBLISH');
+      return;
+    }
+    const topicStart = start + 2;
+    const topicEnd = topicStart + buffer.readUInt16BE(start);
+    const payloadStart = qos === 0 ? topicEnd : topicEnd + 2;
+    if (payloadStart > end) {
+      this.end('malformed PUBLISH');
+      return;
+    }
+    const packetId = qos === 0 ? 0 : buffer.readUInt16BE(topicEnd);
+    if (qos > 0 && packetId === 0) {
+      this.end('packet id 0');
+      return;
+    }
+    const topic = buffer.toString('utf8', topicStart, topicEnd);
+    const known = this.#context.topics.get(topic);
+    if (known.problem !== null) {
+      this.end(known.problem);
+      return;
+    }
+    if (known.reserved) {
+      this.end('only the gateway may publish under gateway/ and $SYS/');
+      return;
+    }
+    const opensAgain = qos === 2 && this.#opensAgain(packetId);
+    if (opensAgain === null) {
+      this.end('too many QoS 2 messages await their PUBREL');
+      return;
+    }
+
+    const payload = buffer.subarray(payloadStart, end);
+    const retain = (first & 1) === 1;
+    const transfer = qos === 0 ? null : { packetId, qos, dup: (first & 8) !== 0, connection: this.#number };
+    const taken = this.#ingest({
+      source: 'mqtt',
+      topic,
+      payload,
+      client: this.#client.id,
+      username: this.username,
+      device: null,
+      transfer,
+      retain,
+    });
+    if (taken === null) return;
+    const { outcomes, committed } = taken;
+    const wanted = (retain || this.#context.isSubscribed(topic, known)) && !opensAgain && goesOn(outcomes);
+    const publication = wanted ? { topic, payload, qos, retain } : null;
+    const receipts = this.outbox.wantsReceipts(outcomes) ? this.outbox : null;
+    const bytes = payload.length + MESSAGE_OVERHEAD_BYTES;
+    const { acknowledgements, limits } = this.#context;
+    const isFree = acknowledgements.uncommittedBytes < limits.freeQos0Bytes;
+    if (qos === 0 && isFree && this.#held === 0 && receipts === null) {
+      acknowledgements.note(committed, bytes);
+      if (publication !== null) this.#context.publish(publication);
+      return;
+    }
+    const after =
+      publication === null && receipts === null ? null : { publication, receipts, topic, outcomes };
+    const reply = qos === 0 ? 0 : answer(qos === 1 ? PUBACK : PUBREC, packetId);
+    this.#hold(committed, reply, after, bytes);
+  }
+
+  /**
+   * Whether this packet id is still open from before: then the message has gone on to subscribers already (what is
+   * stored is told from its repeats by `ingest`). Null when there are too many open ones.
+   */
+  #opensAgain(packetId: number): boolean | null {
+    const open = this.#openIds();
+    if (open.has(packetId)) return true;
+    if (open.size >= this.#context.limits.maxInFlight) return null;
+    open.add(packetId);
+    return false;
+  }
+
+  #openIds(): Set<number> {
+    if (this.#open === null) {
+      const session = this.#client.clean ? null : this.#context.sessions.ensure(this.#client.id);
+      this.#open = session?.open ?? new Set();
+    }
+    return this.#open;
+  }
+
+  #onPubrel(first: number, buffer: Buffer, start: number, end: number): void {
+    if (first !== PUBREL_FIRST_BYTE || end - start !== 2) {
+      this.end('malformed PUBREL');
+      return;
+    }
+    const packetId = buffer.readUInt16BE(start);
+    this.#openIds().delete(packetId);
+    try {
+      const released = this.#context.ingest.released(this.#client.id, packetId);
+      this.#hold(released, answer(PUBCOMP, packetId), null, MESSAGE_OVERHEAD_BYTES);
+    } catch (error) {
+      this.#onThrown('released', error);
+    }
+  }
+
+  #ingest(message: Message): Ingested | null {
+    try {
+      return this.#context.ingest.ingest(message);
+    } catch (error) {
+      if (message.transfer?.qos === 2) this.#open?.delete(message.transfer.packetId);
+      this.#onThrown('ingest', error);
+      return null;
+    }
+  }
+
+  // ── What it is answered ─────────────────────────────────────────────────────────────────────────────────
+
+  #hold(
+    committed: Promise<void>,
+    reply: Answer,
+    after: Parameters<BrokerContext['acknowledgements']['hold']>[3],
+    bytes: number,
+  ): void {
+    if (this.#held === 0) this.#waitingSinceMs = this.#context.clock.monotonicMs();
+    this.#held += 1;
+    this.#client._parsingBatch += 1;
+    this.#context.acknowledgements.hold(committed, this, reply, after, bytes);
+  }
+
+  settle(reply: Answer): boolean {
+    this.#settled += 1;
+    if (reply !== 0) this.#answers.push(reply);
+    return this.#settled === 1;
+  }
+
+  flush(): void {
+    const answers = this.#answers;
+    this.#held -= this.#settled;
+    this.#client._parsingBatch -= this.#settled;
+    this.#settled = 0;
+    this.#answers = [];
+    if (this.#client.closed) return;
+    if (answers.length > 0) this.#socket.write(encodeAnswers(answers));
+    this.#waitingSinceMs = this.#held > 0 ? this.#context.clock.monotonicMs() : 0;
+    this.#client._keepaliveTimer?.refresh();
+    this.pump();
+  }
+
+  refuse(reason: string, reply: Answer): void {
+    if (reply >> 16 === PUBREC) this.#open?.delete(reply & 0xffff);
+    this.#held -= 1;
+    this.#client._parsingBatch -= 1;
+    if (this.#client.closed) return;
+    this.#context.events.emit('mqtt.refused', { client: this.#client.id, reason });
+    this.close();
+  }
+}
+
+function qosOf(first: number): QoS | null {
+  const bits = (first >> 1) & 3;
+  return bits === 0 || bits === 1 || bits === 2 ? bits : null;
+}

@@ -1,0 +1,74 @@
+import type { Log } from './log.ts';
+import type { SinksTable } from './sinks-table.ts';
+import type { StoreLimits } from './store-options.ts';
+
+/** What one transaction of tidying deletes at most: long lists of freed pages make every later commit dearer. */
+const MAX_TRIM_GROUPS = 512;
+const MAX_TRIM_BYTES = 8 * 1024 * 1024;
+/** Less than this is left to the next look at the clock. */
+const LEAST_TRIM_GROUPS = 64;
+const LEAST_TRIM_BYTES = 1024 * 1024;
+/** What is dropped makes room for a while. */
+const DROP_TO = 15 / 16;
+
+/** What to do in one transaction to keep the log within its limits. */
+export interface Tidying {
+  readonly fold: boolean;
+  /** Groups up to this one are lost to every sink that does not have them yet; 0: none. */
+  readonly dropThrough: number;
+  /** Groups that are lost to one sink alone. */
+  readonly dropFor: ReadonlyMap<string, number>;
+  /** Groups up to this one are deleted; `firstSeq - 1`: none. */
+  readonly trimThrough: number;
+}
+
+export interface TidyingFacts {
+  readonly log: Log;
+  readonly sinks: SinksTable;
+  readonly limits: StoreLimits;
+  readonly foldDue: boolean;
+  /** Also what is too little to be worth a transaction of its own. */
+  readonly thorough: boolean;
+}
+
+/** Null when there is nothing to do. A group is deleted when no sink waits for it and it is folded. */
+export function planTidying({ log, sinks, limits, foldDue, thorough }: TidyingFacts): Tidying | null {
+  const isOver = log.liveBytes > limits.maxLogBytes;
+  const done = sinks.doneThrough();
+  const dropFor = new Map<string, number>();
+  for (const { name, cursor, maxBytes } of sinks.over('drop-oldest')) {
+    const allowed = maxBytes * DROP_TO;
+    const from = Math.max(cursor + 1, log.firstSeq);
+    dropFor.set(
+      name,
+      walk(log, from, (marks) => log.last.bytes - marks.bytes <= allowed),
+    );
+  }
+  let dropThrough = 0;
+  if (isOver && limits.whenFull === 'drop-oldest') {
+    const allowed = limits.maxLogBytes * DROP_TO;
+    if (log.last.cost - log.marksAt(done).cost > allowed) {
+      dropThrough = walk(log, done + 1, (marks) => log.last.cost - marks.cost <= allowed);
+    }
+  }
+  const through = Math.max(done, dropThrough);
+  const fold = foldDue || (isOver && through > log.folded.seq);
+  const deletable = Math.min(through, fold ? log.lastSeq : log.folded.seq);
+  const groups = deletable - log.firstSeq + 1;
+  const averageBytes = log.liveBytes / Math.max(1, log.lastSeq - log.firstSeq + 1);
+  const isWorthIt =
+    thorough || isOver || fold || groups >= LEAST_TRIM_GROUPS || groups * averageBytes >= LEAST_TRIM_BYTES;
+  const most = Math.max(1, Math.min(MAX_TRIM_GROUPS, Math.trunc(MAX_TRIM_BYTES / Math.max(1, averageBytes))));
+  const trimmed = isWorthIt && groups > 0 ? Math.min(groups, most) : 0;
+  if (!fold && dropThrough === 0 && dropFor.size === 0 && trimmed === 0) return null;
+  return { fold, dropThrough, dropFor, trimThrough: log.firstSeq - 1 + trimmed };
+}
+
+/** The first group from `from` on at which `isEnough`; gives up after as many as one transaction deletes. */
+function walk(log: Log, from: number, isEnough: (marks: { bytes: number; cost: number }) => boolean): number {
+  const last = Math.min(log.lastSeq, from + MAX_TRIM_GROUPS - 1);
+  for (let seq = from; seq < last; seq += 1) {
+    if (isEnough(log.marksAt(seq))) return seq;
+  }
+  return last;
+}

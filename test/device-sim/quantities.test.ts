@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { parseCount, parseDuration, parseQos, parseRate, parseShare } from '../../device-sim/quantities.ts';
+
+test('rates, durations, shares and counts mean what they say', () => {
+  expect(parseRate('10/s')).toBe(10);
+  expect(parseRate('6/m')).toBeCloseTo(0.1);
+  expect(parseRate('0.5')).toBe(0.5);
+  expect(parseDuration('500ms')).toBe(500);
+  expect(parseDuration('60')).toBe(60_000);
+  expect(parseDuration('2m')).toBe(120_000);
+  expect(parseShare('5%')).toBe(0.05);
+  expect(parseShare('0.05')).toBe(0.05);
+  expect(parseCount('50')).toBe(50);
+  expect(parseQos('2')).toBe(2);
+});
+
+test('anything else is refused with an example of what is right', () => {
+  expect(() => parseRate('0/s')).toThrow('1/s');
+  expect(() => parseRate('fast')).toThrow('1/s');
+  expect(() => parseDuration('-1s')).toThrow('60s');
+  expect(() => parseShare('101%')).toThrow('5%');
+  expect(() => parseCount('1.5')).toThrow('whole number');
+  expect(() => parseQos('3')).toThrow('0, 1 or 2');
+});

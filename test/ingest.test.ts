@@ -1,0 +1,169 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createArrivalClock } from '../gateway/arrival-clock.ts';
+import type { Clock, Ingest, Message } from '../gateway/contracts.ts';
+import { createFormats } from '../gateway/formats/formats.ts';
+import { createIngest } from '../gateway/ingest.ts';
+import { createInterpret } from '../gateway/interpret.ts';
+import { loadReadings } from '../gateway/readings/load-schemas.ts';
+import { createRepeats } from '../gateway/repeats.ts';
+import { createMemoryStore } from '../gateway/store/memory-store.ts';
+import type { Store } from '../gateway/store-contract.ts';
+import { createTopicsSeen } from '../gateway/topics-seen.ts';
+
+const NOW_MS = 1_750_000_000_000;
+const clock: Clock = { nowMs: () => NOW_MS, monotonicMs: () => 0, sleep: () => new Promise(() => undefined) };
+const TOPIC = 'sensors/kitchen/environment';
+
+function message(payload: string | Buffer, rest: Partial<Message> = {}): Message {
+  return {
+    source: 'mqtt',
+    topic: TOPIC,
+    payload: Buffer.from(payload),
+    client: 'c1',
+    username: null,
+    device: null,
+    transfer: null,
+    retain: false,
+    ...rest,
+  };
+}
+
+describe('ingest', () => {
+  let store: Store;
+  let ingest: Ingest;
+
+  function build(options: { unrouted?: 'forward' | 'reject'; maxBytes?: number } = {}): void {
+    const { readings } = loadReadings(`${import.meta.dirname}/../schemas/readings`);
+    const formats = createFormats();
+    store = createMemoryStore(
+      { maxBytes: options.maxBytes ?? 64 * 2 ** 20 },
+      { clock, events: { emit: () => undefined } },
+    );
+    ingest = createIngest({
+      readings,
+      formats,
+      interpret: createInterpret({ formats, maxPayloadBytes: 1_000 }),
+      store,
+      repeats: createRepeats(clock),
+      arrival: createArrivalClock(clock, 0),
+      topics: createTopicsSeen(),
+      clock,
+      unrouted: options.unrouted ?? 'forward',
+    });
+  }
+
+  beforeEach(() => build());
+
+  it('stores a good reading as the line that the database will get', async () => {
+    const { outcomes, committed } = ingest.ingest(message('{"temperature":21.5,"humidity":40}'));
+    expect(outcomes).toEqual([{ kind: 'stored' }]);
+    await committed;
+    const slice = store.reader().read(0, store.status().lastSeq, { maxPoints: 10, maxBytes: 1_000 });
+    expect(slice?.lines.toString()).toBe(
+      `environment,device=kitchen temperature=21.5,humidity=40 ${NOW_MS}000000\n`,
+    );
+    expect(store.account().devices.get('kitchen')).toMatchObject({ stored: 1, rejected: 0 });
+  });
+
+  it('keeps a bad reading with its raw bytes and every reason, and says so', async () => {
+    const payload = '{"temperature":"21.5", "seq":7}';
+    const { outcomes, committed } = ingest.ingest(message(payload));
+    await committed;
+    expect(outcomes).toMatchObject([{ kind: 'rejected', code: 'invalid', seq: 7 }]);
+    const [kept] = store.rejections({});
+    expect(kept).toMatchObject({
+      code: 'invalid',
+      device: 'kitchen',
+      schema: 'environment.v1',
+      topic: TOPIC,
+      index: null,
+    });
+    expect(kept?.payload.toString()).toBe(payload);
+    expect(kept?.violations[0]?.pointer).toBe('/temperature');
+  });
+
+  it('settles the elements of a list one by one, and keeps of a bad one its own bytes alone', async () => {
+    const { outcomes, committed } = ingest.ingest(
+      message('[{"temperature":1}, {"temperature":"x"} ,{"temperature":2}]'),
+    );
+    await committed;
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['stored', 'rejected', 'stored']);
+    expect(store.account().total).toMatchObject({ stored: 2, rejected: 1 });
+    const [kept] = store.rejections({});
+    expect(kept).toMatchObject({ index: 1 });
+    expect(kept?.payload.toString()).toBe(' {"temperature":"x"} ');
+  });
+
+  it.each([
+    ['undecodable', '{"temperature":'],
+    ['undecodable', ''],
+    ['too-large', ' '.repeat(1_001)],
+    ['invalid', '[]'],
+    ['time-out-of-range', '{"temperature":1,"ts":12}'],
+  ])('rejects as %s what cannot be taken, under the device of its topic', async (code, payload) => {
+    const { outcomes, committed } = ingest.ingest(message(payload));
+    await committed;
+    expect(outcomes).toMatchObject([{ kind: 'rejected', code }]);
+    expect(store.account().devices.get('kitchen')).toMatchObject({ rejected: 1 });
+  });
+
+  it('forwards a topic that no schema claims, or rejects it where that is configured', async () => {
+    expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toEqual([{ kind: 'forwarded' }]);
+    build({ unrouted: 'reject' });
+    expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toMatchObject([
+      { kind: 'rejected', code: 'no-route' },
+    ]);
+  });
+
+  it('takes the empty retained message for what it is in MQTT: no reading, but the clearing of one', () => {
+    expect(ingest.ingest(message('', { retain: true })).outcomes).toEqual([{ kind: 'forwarded' }]);
+  });
+
+  it('counts a repeat as a duplicate, stores it once, and acknowledges it not before the original', async () => {
+    const transfer = { packetId: 1, qos: 1 as const, dup: false, connection: 1 };
+    const first = ingest.ingest(message('{"temperature":1}', { transfer }));
+    const again = ingest.ingest(
+      message('{"temperature":1}', { transfer: { ...transfer, dup: true, connection: 2 } }),
+    );
+    expect(again.outcomes).toEqual([{ kind: 'duplicate' }]);
+    const order: string[] = [];
+    await Promise.all([
+      again.committed.then(() => order.push('repeat')),
+      first.committed.then(() => order.push('original')),
+    ]);
+    expect(order).toEqual(['original', 'repeat']);
+    expect(store.account().total).toMatchObject({ stored: 1, duplicate: 1 });
+  });
+
+  it('takes a resend without DUP for a repeat only where the reading carries its own time', async () => {
+    const timed = `{"temperature":1,"ts":${NOW_MS}}`;
+    const send = (payload: string, packetId: number, connection: number) =>
+      ingest.ingest(message(payload, { transfer: { packetId, qos: 1, dup: false, connection } })).outcomes[0]
+        ?.kind;
+    expect([send(timed, 1, 1), send('{"temperature":1}', 2, 1)]).toEqual(['stored', 'stored']);
+    expect([send(timed, 1, 2), send('{"temperature":1}', 2, 2)]).toEqual(['duplicate', 'stored']);
+  });
+
+  it('refuses when the store is full, counts the readings it refused, and lets ordinary MQTT go on', async () => {
+    build({ maxBytes: 256 * 1024 });
+    store.openSink('away', { maxBacklogBytes: null, whenFull: 'block' });
+    const fill = async (): Promise<void> => {
+      for (let i = 0; i < 10_000; i += 1) await ingest.ingest(message('{"temperature":1}')).committed;
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 'store-full' });
+    const list = message('[{"temperature":1},{"temperature":2}]');
+    expect(() => ingest.ingest(list)).toThrow(expect.objectContaining({ code: 'store-full' }));
+    const forwarded = ingest.ingest(message('x', { topic: 'a/b' }));
+    expect(forwarded.outcomes).toEqual([{ kind: 'forwarded' }]);
+    await forwarded.committed;
+    await store.close();
+    expect(store.account().total).toMatchObject({ refused: 3, forwarded: 1 });
+  });
+
+  it('takes nothing once the store is closed', async () => {
+    await store.close();
+    expect(() => ingest.ingest(message('{"temperature":1}'))).toThrow(
+      expect.objectContaining({ code: 'stopping' }),
+    );
+  });
+});

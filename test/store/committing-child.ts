@@ -1,0 +1,47 @@
+/**
+ * A process that commits and says so, for tests that end it. Arguments: folder, first number. Prints `ack N` when every
+ * line up to number N is committed.
+ */
+import { writeSync } from 'node:fs';
+import { systemClock } from '../../gateway/clock.ts';
+import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
+
+const [, , dir = '', first = '1'] = process.argv;
+const options = { dir, maxBytes: 2 ** 26, minFreeDiskBytes: 0, foldGroups: 7, upkeepEveryMs: 50 };
+const store = await openLmdbStore(options, { clock: systemClock, events: { emit: () => undefined } });
+store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
+
+let number = Number(first);
+for (;;) {
+  const group = store.group();
+  const last = number + 1 + Math.trunc(Math.random() * 100);
+  for (; number < last; number += 1) {
+    const client = `c${number % 5}`;
+    group.point(`m,device=${client} v=${number} ${number}\n`);
+    group.count('mqtt', client, 'stored', 1);
+    const transfer = {
+      packetId: number % 65_536,
+      hashHigh: number,
+      hashLow: 1,
+      readings: 1,
+      state: 1,
+    } as const;
+    group.remember({ client, ...transfer });
+  }
+  group.reject({
+    code: 'invalid',
+    source: 'mqtt',
+    topic: 't',
+    client: 'c',
+    device: null,
+    schema: null,
+    index: null,
+    atMs: number,
+    payload: Buffer.from(String(last - 1)),
+    violations: [],
+    sink: null,
+  });
+  group.count('mqtt', 'c', 'rejected', 1);
+  await group.committed;
+  writeSync(1, `ack ${last - 1}\n`);
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
+import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
+import { createMemoryStore } from '../../gateway/store/memory-store.ts';
+import {
+  addPoints,
+  commitPoints,
+  pendingLines,
+  quiet,
+  rejectionOf,
+  testDeps,
+} from '../contracts/store-harness.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const BLOCK = { maxBacklogBytes: null, whenFull: 'block' } as const;
+
+describe('a store whose sync is withheld', () => {
+  it('acknowledges nothing, announces nothing and counts nothing', async () => {
+    let sync: () => void = () => undefined;
+    const deps = { ...testDeps(), synced: () => new Promise<void>((resolve) => (sync = resolve)) };
+    const options = { dir: temporaryFolder('store'), minFreeDiskBytes: 0, upkeepEveryMs: null };
+    const store = await openLmdbStore(options, deps);
+    const seen: string[] = [];
+    store.onCommit((seq) => seen.push(`group ${seq}`));
+    const first = addPoints(store.group(), 2).committed.then(() => seen.push('first'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // The second collects behind the first, and may not overtake it.
+    const second = addPoints(store.group(), 1).committed.then(() => seen.push('second'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(seen).toEqual([]);
+    expect(store.account().total.stored).toBe(0);
+    expect(store.status().lastSeq).toBe(0);
+    sync();
+    await first;
+    expect(seen).toEqual(['group 1', 'first']);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    sync();
+    await second;
+    expect(store.account().total.stored).toBe(3);
+    await store.close();
+  });
+});
+
+describe('a store whose disk fails', () => {
+  it('refuses the group and everything behind it, counts its readings as refused, and heals by itself', async () => {
+    const deps = testDeps();
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage, maxGroupPoints: 5 }, deps);
+    store.openSink('a', BLOCK);
+    const kept = await commitPoints(store, 2);
+
+    storage.fail = new Error('EIO: input/output error');
+    const group = store.group();
+    addPoints(group, 5);
+    const id = group.reject(rejectionOf());
+    group.count('mqtt', 'd1', 'rejected', 1);
+    group.remember({ client: 'c', packetId: 1, hashHigh: 1, hashLow: 1, readings: 1, state: 1 });
+    const queued = store.group();
+    addPoints(queued, 3);
+    expect(queued).not.toBe(group);
+    for (const { committed } of [group, queued]) {
+      await expect(committed).rejects.toMatchObject({ code: 'store-unavailable', message: /EIO/ });
+    }
+    expect(store.status()).toMatchObject({ state: 'unavailable', reason: expect.stringContaining('EIO') });
+    expect(() => store.group()).toThrowError(expect.objectContaining({ code: 'store-unavailable' }));
+    expect(deps.events.count('store.unavailable')).toBe(1);
+
+    for (let i = 0; i < 5; i += 1) {
+      deps.clock.advance(5000);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(store.status().state).toBe('unavailable');
+    storage.fail = null;
+    deps.clock.advance(5000);
+    await expect.poll(() => store.status().state).toBe('open');
+    expect(deps.events.count('store.open')).toBe(1);
+
+    const more = await commitPoints(store, 1);
+    expect(pendingLines(store, 'a')).toEqual([...kept, ...more]);
+    expect(store.account().total).toEqual({ stored: 3, duplicate: 0, rejected: 0, forwarded: 0, refused: 9 });
+    expect(store.account().codes.invalid).toBe(0);
+    expect(store.rejection(id)).toBeNull();
+    const later = createMemoryStore({ storage }, testDeps());
+    expect([...later.transfers]).toEqual([]);
+    expect(later.account()).toEqual(store.account());
+  });
+
+  it('loses nothing of a fold, a settlement or a document that failed', async () => {
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage, foldGroups: 3 }, testDeps());
+    store.openSink('a', BLOCK);
+    for (let i = 0; i < 2; i += 1) await commitPoints(store, 4, `d${i}`);
+    storage.fail = new Error('EIO');
+    const settlement = { throughSeq: 1, written: 4, rejected: [] };
+    await expect(store.settle('a', settlement)).rejects.toThrow('EIO');
+    await expect(store.setDocument('d', 'x')).rejects.toThrow('EIO');
+    expect(store.sinks()[0]).toMatchObject({ written: 0, pending: 8 });
+    expect(store.document('d')).toBeNull();
+    storage.fail = null;
+    await store.settle('a', settlement);
+    expect(store.sinks()[0]).toMatchObject({ written: 4, pending: 4 });
+    await quiet(store);
+    expect(createMemoryStore({ storage }, testDeps()).account()).toEqual(store.account());
+  });
+
+  it('says so when it stops while it is failing, and stops all the same', async () => {
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage }, testDeps());
+    await commitPoints(store, 1);
+    const { committed } = addPoints(store.group(), 1);
+    storage.fail = new Error('EIO');
+    await store.close();
+    await expect(committed).rejects.toMatchObject({ code: 'store-unavailable' });
+    expect(store.status().state).toBe('closed');
+  });
+
+  it('still lets go of what the sinks have, when there is no room for groups', async () => {
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage, foldGroups: 1 }, testDeps());
+    store.openSink('a', BLOCK);
+    for (let i = 0; i < 70; i += 1) await commitPoints(store, 10);
+    storage.shorten = { state: 'full', reason: 'the disk is nearly full' };
+    await quiet(store);
+    await store.settle('a', { throughSeq: 70, written: 700, rejected: [] });
+    expect(store.status()).toMatchObject({ state: 'full', reason: 'the disk is nearly full' });
+    await quiet(store);
+    expect(store.status().liveBytes).toBe(0);
+  });
+});
