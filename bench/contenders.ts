@@ -1,6 +1,6 @@
 /** What is measured side by side. Each starts fresh, takes the generator's load on a port, and says what it did. */
 import { fileURLToPath } from 'node:url';
-import { accountOf, startGateway } from '../test/support/gateway-process.ts';
+import { startGateway } from '../test/support/gateway-process.ts';
 import { freePort, type Running, start, until } from '../test/support/processes.ts';
 import { type InfluxServer, startInfluxd, startMosquitto } from '../test/support/servers.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
@@ -8,11 +8,9 @@ import { ENVIRONMENT, writeSchemas } from '../test/support/test-schemas.ts';
 
 export interface Contender {
   readonly port: number;
-  /** Readings that its database has acknowledged so far; null where it has none. */
-  written(): Promise<number | null>;
   /** Readings really found in InfluxDB; null where it has none. */
   found(): Promise<number | null>;
-  /** CPU seconds of all its processes (Linux). */
+  /** All its processes, for their CPU time. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -58,7 +56,6 @@ async function gatewayWithInflux(): Promise<Contender> {
   const gateway = await startGateway({ config: { schemas: benchSchemas(), sinks: [sink] } });
   return {
     port: gateway.port,
-    written: async () => (await accountOf(gateway)).sinks[0]?.written ?? 0,
     found: async () => await foundIn(influx),
     pids: [gateway.pid(), influx.pid()],
     stop: async () => {
@@ -74,7 +71,6 @@ async function gatewayPaused(): Promise<Contender> {
   const gateway = await startGateway({ config: { schemas: benchSchemas(), sinks: [sink] } });
   return {
     port: gateway.port,
-    written: async () => null,
     found: async () => null,
     pids: [gateway.pid()],
     stop: async () => void (await gateway.stop()),
@@ -85,7 +81,6 @@ async function mosquittoAlone(): Promise<Contender> {
   const mosquitto = await startMosquitto();
   return {
     port: mosquitto.port,
-    written: async () => null,
     found: async () => null,
     pids: [mosquitto.pid()],
     stop: mosquitto.stop,
@@ -97,7 +92,6 @@ async function bareAedes(): Promise<Contender> {
   const child = await startProgram('bare-aedes.js', [String(port)]);
   return {
     port,
-    written: async () => null,
     found: async () => null,
     pids: [child.pid],
     stop: async () => void (await child.stop()),
@@ -111,8 +105,6 @@ async function nodeStack(): Promise<Contender> {
   const child = await startProgram('node-stack.js', [mosquitto.url, influx.url, DATABASE]);
   return {
     port: mosquitto.port,
-    // It writes its total on a line of its own, four times a second.
-    written: async () => Number(child.stdout().trim().split('\n').at(-1) ?? 0) || 0,
     found: async () => await foundIn(influx),
     pids: [mosquitto.pid(), child.pid, influx.pid()],
     stop: async () => {

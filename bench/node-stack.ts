@@ -28,13 +28,9 @@ const valid = new Ajv2020().compile<Environment>({
   },
 });
 
-let written = 0;
 const writer = new InfluxDB({ url: influxUrl }).getWriteApi('', database, 'ms', {
   batchSize: 5000,
   flushInterval: 1000,
-  writeSuccess: (lines) => {
-    written += lines.length;
-  },
 });
 writer.path = `/write?db=${encodeURIComponent(database)}&precision=ms`;
 
@@ -53,5 +49,4 @@ client.on('message', (topic, payload) => {
   );
 });
 await client.subscribeAsync('sensors/+/environment', { qos: 1 });
-setInterval(() => process.stdout.write(`${written}\n`), 250);
 process.stderr.write('ready\n');

@@ -47,8 +47,8 @@ export function tableOf(measured: Measured): string {
   ): string =>
     `| ${title} | ${detail} | **${format(value)}${unit}** | ≤ ${mark}${unit} | ${more}${unit} | ${value <= mark ? 'yes' : 'no'} |`;
   const lines = [
-    '| what (readings at QoS 1, about 100 bytes of JSON) | readings/s (each round) | backlog at the end | lost | CPU cores | generator’s core |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| what (readings at QoS 1, about 100 bytes of JSON) | readings/s (each round) | acknowledged/s | backlog at the end | lost | CPU cores | generator’s core |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...Object.entries(CONTENDER_TITLES).flatMap(([name, title]) => {
       const runs = isContender(name) ? rounds[name] : [];
       return runs.length === 0 ? [] : [contenderRow(title, runs)];
@@ -120,6 +120,7 @@ function contenderRow(title: string, runs: readonly Throughput[]): string {
     '',
     title,
     `**${thousands(rateOf(runs))}** (${each})`,
+    thousands(median(runs.map((run) => run.acknowledgedPerSecond))),
     backlogs.length === 0 ? '–' : `${backlog.toFixed(1)} s${backlog > 1 ? ', growing' : ''}`,
     losses.length === 0 ? '–' : thousands(Math.max(...losses)),
     median(runs.map((run) => run.cores)).toFixed(2),

@@ -4,7 +4,6 @@ import { announce } from './announce.ts';
 import { createApi } from './api/create-api.ts';
 import { createArrivalClock } from './arrival-clock.ts';
 import type { GatewayConfig } from './config/gateway-config.ts';
-import { quotaBytes } from './config/units.ts';
 import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
 import { openDoor } from './control/door.ts';
@@ -201,7 +200,11 @@ export function storeOptions(config: GatewayConfig): LmdbStoreOptions {
     minFreeDiskBytes,
     whenFull,
     commitDelayMs,
-    rejected: { maxBytes: quotaBytes(rejected.maxBytes, maxBytes), maxAgeMs: rejected.maxAgeMs },
+    // A share is of what the store decides on, which may be less than was configured.
+    rejected: {
+      maxBytes: 'bytes' in rejected.maxBytes ? rejected.maxBytes.bytes : rejected.maxBytes,
+      maxAgeMs: rejected.maxAgeMs,
+    },
   };
 }
 

@@ -105,6 +105,7 @@ export interface StoreStatus {
   /** Why it takes nothing, in words; null when it does. */
   readonly reason: string | null;
   readonly lastSeq: number;
+  /** What the log takes up, and may: what is configured, less the part of rejected readings. */
   readonly liveBytes: number;
   readonly maxBytes: number;
   readonly rejectedBytes: number;
@@ -156,7 +157,7 @@ export interface Store {
   settle(name: string, settlement: Settlement): Promise<void>;
   /** @throws GatewayError `sink-unknown`, `sink-configured`. */
   forgetSink(name: string): Promise<void>;
-  /** Calls back when a group has been synced, with its seq. At most once per commit. */
+  /** Calls back when a group with points has been synced, with its seq. At most once per commit. */
   onCommit(listener: (seq: number) => void): void;
   reader(): LogReader;
 
@@ -183,7 +184,8 @@ export interface LogSlice {
 export interface LogReader {
   /**
    * Groups after `afterSeq` and up to `throughSeq` (which must be synced), as many as fit the limits but at least
-   * one. Null when there is none. Groups that were trimmed are passed over.
+   * one. Null when there is none. Groups that were trimmed are passed over, and so are those without points.
+   * @throws GatewayError `store-damaged`: a broken group is never skipped.
    */
   read(
     afterSeq: number,

@@ -11,18 +11,20 @@ export function normaliseSinks(
   base: string,
   report: Report,
 ): readonly SinkConfig[] {
+  // A name also names a file, and some file systems do not tell cases apart.
   const names = new Set<string>();
   return sinks.map((sink, i) => {
     const pointer = `/sinks/${i}`;
     const normal = sink.type === 'embedded' ? embedded(sink) : influx(sink, pointer, base, report);
-    if (names.has(normal.name))
+    const key = normal.name.toLowerCase();
+    if (names.has(key))
       report.problem(
         sink.name === undefined ? pointer : `${pointer}/name`,
         sink.name === undefined
           ? `needs a name: another sink is called ${normal.name} already`
           : 'must differ from the names of the other sinks (left out, the name is the type)',
       );
-    names.add(normal.name);
+    names.add(key);
     return normal;
   });
 }

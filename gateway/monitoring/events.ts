@@ -59,7 +59,7 @@ export const EVENTS = {
     'what sink {sink} has written cannot be noted in the store: {error}',
     10_000,
   ),
-  'mqtt.listening': event('info', 'MQTT 3.1 and 3.1.1 on {host}:{port}'),
+  'mqtt.listening': event('debug', 'MQTT 3.1 and 3.1.1 on {host}:{port}'),
   'mqtt.listener-failed': event('error', 'an MQTT listener has trouble: {error}', 10_000),
   'mqtt.too-many-connections': event(
     'warn',

@@ -58,7 +58,6 @@ function prettyStream(colorize: boolean, destination: LogDestination): LogDestin
     translateTime: 'SYS:HH:MM:ss',
     // The message says it all; the fields are for machines.
     hideObject: true,
-    singleLine: true,
   });
   return { write: (line) => destination.write(format(line)) };
 }

@@ -27,6 +27,9 @@ const MIB = 1024 * 1024;
 const ROOMY_BYTES = 4 * MIB;
 const RESERVE_WHEN_ROOMY = MIB;
 const EXPIRE_EVERY_MS = 60_000;
+/** By then, whoever is in the configuration has opened its ledger. */
+const UNCLAIMED_AFTER_MS = 10_000;
+const UNCLAIMED_AGAIN_MS = 3_600_000;
 const NOTHING: Change = { write: () => undefined, done: () => undefined };
 
 /**
@@ -48,6 +51,7 @@ export class DurableStore implements Store {
   readonly #closing = new AbortController();
   #foldedAtMs: number;
   #expiredAtMs: number;
+  #unclaimedAtMs: number;
   #isTidying: boolean = false;
   #closed: Promise<void> | null = null;
 
@@ -64,6 +68,7 @@ export class DurableStore implements Store {
     this.transfers = books.transfers;
     this.#foldedAtMs = deps.clock.monotonicMs();
     this.#expiredAtMs = this.#foldedAtMs;
+    this.#unclaimedAtMs = this.#foldedAtMs + UNCLAIMED_AFTER_MS;
     this.#writer = new GroupWriter({
       clock: deps.clock,
       commitDelayMs: limits.commitDelayMs,
@@ -187,6 +192,7 @@ export class DurableStore implements Store {
       if (!signal.aborted) await this.#storage.refresh();
       if (signal.aborted) return;
       this.#look(true);
+      this.#sayUnclaimed();
       try {
         // What is counted while nothing is taken would wait in memory for as long as that lasts.
         if (this.#books.hasLateCounts && this.#takings.state === 'full') await this.#commitLateCounts();
@@ -195,6 +201,15 @@ export class DurableStore implements Store {
         // A transaction that failed is known to the store, which tries again when it has healed.
         if (!isGatewayError(error)) events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
       }
+    }
+  }
+
+  #sayUnclaimed(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs < this.#unclaimedAtMs) return;
+    this.#unclaimedAtMs = nowMs + UNCLAIMED_AGAIN_MS;
+    for (const { name, configured, pending } of this.sinks()) {
+      if (!configured) this.#deps.events.emit('store.sink-unclaimed', { sink: name, points: pending });
     }
   }
 

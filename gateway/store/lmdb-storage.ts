@@ -1,7 +1,17 @@
-import { GatewayError, messageOf } from '../errors.ts';
+import { GatewayError, isGatewayError, messageOf } from '../errors.ts';
 import { DiskRoom } from './disk-room.ts';
+import { readFormat } from './format.ts';
 import { type Environment, makeFolder, mapBytesFor, openEnvironment } from './lmdb-environment.ts';
-import type { Entry, Key, Range, Shortage, Storage, Table, Writes } from './storage.ts';
+import {
+  type Entry,
+  type Key,
+  type Range,
+  type Shortage,
+  type Storage,
+  TABLES,
+  type Table,
+  type Writes,
+} from './storage.ts';
 
 const PAGE = 4096;
 /** Pages that a transaction may write beside those of its values: roots, branches, the list of freed pages. */
@@ -29,7 +39,7 @@ export class LmdbStorage implements Storage {
     this.#room = room;
   }
 
-  /** @throws GatewayError `data-unwritable`, `store-damaged`. */
+  /** @throws GatewayError `data-unwritable`, `store-damaged`, `store-version`. */
   static async open(dir: string, maxBytes: number, minFreeDiskBytes: number): Promise<LmdbStorage> {
     makeFolder(dir);
     const maxFileBytes = mapBytesFor(maxBytes);
@@ -37,9 +47,13 @@ export class LmdbStorage implements Storage {
     const { file, endOfData } = environment;
     const room = new DiskRoom({ dir, file, minFreeDiskBytes, maxFileBytes, endOfData });
     try {
+      // Before anything is written: a store of a newer version stays as it is.
+      readFormat(environment);
+      for (const table of TABLES) environment.table(table);
       await room.open();
     } catch (error) {
       await environment.close();
+      if (isGatewayError(error)) throw error;
       throw new GatewayError('data-unwritable', `${file} cannot be written: ${messageOf(error)}`, {
         cause: error,
       });

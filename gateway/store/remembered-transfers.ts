@@ -133,7 +133,8 @@ export class RememberedTransfers {
 
   #append(window: Window, key: TransferKey): void {
     const slots = window.slots.length / SLOT;
-    if (window.used === slots && slots < this.#slotsPerClient()) this.#resize(window, slots * 2);
+    const most = this.#slotsPerClient();
+    if (window.used === slots && slots < most) this.#resize(window, Math.min(slots * 2, most));
     const at = window.next * SLOT;
     const { slots: bytes } = window;
     bytes.writeUInt16LE(key.packetId, at);
@@ -164,10 +165,8 @@ export class RememberedTransfers {
     const size = Math.min(wanted, this.#limits.maxTransfersPerClient);
     const slots = Buffer.alloc(size * SLOT);
     const kept = Math.min(window.used, size);
-    for (let back = kept; back >= 1; back -= 1) {
-      const from = slotAt(window, back);
-      window.slots.copy(slots, (kept - back) * SLOT, from, from + SLOT);
-    }
+    let at = 0;
+    for (const run of newest(window, kept)) at += run.copy(slots, at);
     this.#slots += size - window.slots.length / SLOT;
     window.slots = slots;
     window.used = kept;
@@ -206,6 +205,16 @@ function slotAt(window: Window, back: number): number {
   return ((window.next - back + size) % size) * SLOT;
 }
 
+/** The newest `n`, oldest first, in the two pieces in which they lie in the ring. */
+function newest(window: Window, n: number): [Buffer, Buffer] {
+  const end = window.next * SLOT;
+  const start = end - n * SLOT;
+  const { slots } = window;
+  return start >= 0
+    ? [slots.subarray(start, end), slots.subarray(0, 0)]
+    : [slots.subarray(slots.length + start), slots.subarray(0, end)];
+}
+
 function release(window: Window, packetId: number): void {
   for (let back = 1; back <= window.used; back += 1) {
     const at = slotAt(window, back);
@@ -236,8 +245,5 @@ function encodeWindow(writer: ByteWriter, place: number, window: Window): void {
   writer.f64(window.usedSeq);
   writer.shortText(window.name);
   writer.u16(window.used);
-  for (let back = window.used; back >= 1; back -= 1) {
-    const at = slotAt(window, back);
-    writer.bytes(window.slots.subarray(at, at + SLOT));
-  }
+  for (const run of newest(window, window.used)) writer.bytes(run);
 }

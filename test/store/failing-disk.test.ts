@@ -16,25 +16,26 @@ const BLOCK = { maxBacklogBytes: null, whenFull: 'block' } as const;
 
 describe('a store whose sync is withheld', () => {
   it('acknowledges nothing, announces nothing and counts nothing', async () => {
-    let sync: () => void = () => undefined;
-    const deps = { ...testDeps(), synced: () => new Promise<void>((resolve) => (sync = resolve)) };
+    const withheld: (() => void)[] = [];
+    const synced = (): Promise<void> => new Promise((resolve) => withheld.push(resolve));
     const options = { dir: temporaryFolder('store'), minFreeDiskBytes: 0, upkeepEveryMs: null };
-    const store = await openLmdbStore(options, deps);
+    const store = await openLmdbStore(options, { ...testDeps(), synced });
     const seen: string[] = [];
     store.onCommit((seq) => seen.push(`group ${seq}`));
     const first = addPoints(store.group(), 2).committed.then(() => seen.push('first'));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => withheld.length).toBe(1);
     // The second collects behind the first, and may not overtake it.
     const second = addPoints(store.group(), 1).committed.then(() => seen.push('second'));
     await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(withheld).toHaveLength(1);
     expect(seen).toEqual([]);
     expect(store.account().total.stored).toBe(0);
     expect(store.status().lastSeq).toBe(0);
-    sync();
+    withheld.pop()?.();
     await first;
     expect(seen).toEqual(['group 1', 'first']);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    sync();
+    await expect.poll(() => withheld.length).toBe(1);
+    withheld.pop()?.();
     await second;
     expect(store.account().total.stored).toBe(3);
     await store.close();
@@ -50,6 +51,7 @@ describe('a store whose disk fails', () => {
     const kept = await commitPoints(store, 2);
 
     storage.fail = new Error('EIO: input/output error');
+    store.countLater('mqtt', 'd1', 'forwarded', 4);
     const group = store.group();
     addPoints(group, 5);
     const id = group.reject(rejectionOf());
@@ -77,7 +79,7 @@ describe('a store whose disk fails', () => {
 
     const more = await commitPoints(store, 1);
     expect(pendingLines(store, 'a')).toEqual([...kept, ...more]);
-    expect(store.account().total).toEqual({ stored: 3, duplicate: 0, rejected: 0, forwarded: 0, refused: 9 });
+    expect(store.account().total).toEqual({ stored: 3, duplicate: 0, rejected: 0, forwarded: 4, refused: 9 });
     expect(store.account().codes.invalid).toBe(0);
     expect(store.rejection(id)).toBeNull();
     const later = createMemoryStore({ storage }, testDeps());

@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ByteWriter } from '../../gateway/store/bytes.ts';
+import {
+  decodeHeader,
+  decodeLines,
+  decodeRecord,
+  encodeRecord,
+  tallyKey,
+} from '../../gateway/store/record.ts';
+import {
+  decodeRejected,
+  encodeRejected,
+  parseRejectionId,
+  RejectedMessage,
+  rejectionId,
+} from '../../gateway/store/rejection-record.ts';
+import { costOf } from '../../gateway/store/storage.ts';
+import { rejectionOf } from '../contracts/store-harness.ts';
+
+const count = fc.integer({ min: 1, max: 0xffff_ffff });
+const total = fc.integer({ min: 0, max: 2 ** 52 });
+const name = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replaceAll('\0', ''));
+const transfer = fc.record({
+  client: name,
+  packetId: fc.integer({ min: 0, max: 0xffff }),
+  hashHigh: fc.integer({ min: 0, max: 0xffff_ffff }),
+  hashLow: fc.integer({ min: 0, max: 0xffff_ffff }),
+  readings: fc.integer({ min: 0, max: 0xffff }),
+  state: fc.constantFrom(0 as const, 1 as const, 2 as const),
+});
+const tally = fc
+  .tuple(
+    fc.integer({ min: 0, max: 65_000 }),
+    fc.integer({ min: 0, max: 255 }),
+    fc.integer({ min: 0, max: 4 }),
+  )
+  .map(([device, source, outcome]) => tallyKey(device, source, outcome));
+const input = fc.record({
+  arrivedMs: total,
+  highWaterMs: total,
+  nextRejectionId: total,
+  before: fc.record({ points: total, bytes: total, cost: total }),
+  names: fc.array(
+    fc.record({
+      kind: fc.constantFrom('source' as const, 'device' as const),
+      index: fc.integer({ min: 0, max: 65_000 }),
+      name,
+    }),
+  ),
+  tallies: fc.array(fc.tuple(tally, count)).map((entries) => new Map(entries)),
+  codes: fc.array(fc.tuple(fc.integer({ min: 0, max: 7 }), count)).map((entries) => new Map(entries)),
+  transfers: fc.array(transfer),
+  lines: fc.array(fc.string({ unit: 'grapheme' }).map((text) => `${text}\n`)),
+});
+
+describe('the record of a group', () => {
+  it('gives back what was put in, and adds up the marks', () => {
+    const writer = new ByteWriter();
+    fc.assert(
+      fc.property(input, (given) => {
+        const marks = encodeRecord(writer, given);
+        const value = Buffer.from(writer.written());
+        const decoded = decodeRecord(value, 1);
+        const { before, lines, ...rest } = given;
+        expect(decoded).toEqual({ ...rest, points: lines.length, marks, lines: Buffer.from(lines.join('')) });
+        expect(marks).toEqual({
+          points: before.points + lines.length,
+          bytes: before.bytes + decoded.lines.length,
+          cost: before.cost + costOf(value.length),
+        });
+        expect(decodeHeader(value, 1)).toMatchObject({ marks, points: lines.length });
+        expect(decodeLines(value, 1).lines.equals(decoded.lines)).toBe(true);
+      }),
+    );
+  });
+
+  it('is never taken for another when any of it is changed, added or missing', () => {
+    const writer = new ByteWriter();
+    fc.assert(
+      fc.property(input, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, where, flip) => {
+        encodeRecord(writer, given);
+        const value = Buffer.from(writer.written());
+        const changed = Buffer.from(value);
+        const at = where % value.length;
+        changed.writeUInt8(changed.readUInt8(at) ^ flip, at);
+        // Three bytes of the header are reserved, and not looked at.
+        const isReserved = at >= 1 && at <= 3;
+        for (const wrong of [changed, value.subarray(0, at), Buffer.concat([value, Buffer.of(flip)])]) {
+          if (wrong === changed && isReserved) continue;
+          expect(() => decodeRecord(wrong, 7)).toThrowError(
+            expect.objectContaining({ code: 'store-damaged', message: expect.stringContaining('group 7') }),
+          );
+        }
+      }),
+    );
+  });
+});
+
+describe('the record of rejected readings', () => {
+  it('gives back each reading of a message with the payload they share', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array(),
+        fc.array(name, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 1e9 }),
+        (bytes, devices, firstId) => {
+          const payload = Buffer.from(bytes);
+          const given = devices.map((device, index) => rejectionOf({ device, index, payload }));
+          const message = new RejectedMessage(firstId, given[0] ?? rejectionOf());
+          for (const each of given) message.add(each);
+          expect(decodeRejected(encodeRejected(message), firstId)).toEqual(
+            given.map((each, i) => ({ ...each, id: rejectionId(firstId + i) })),
+          );
+        },
+      ),
+    );
+  });
+
+  it('has ids that can be read back, and refuses any other text', () => {
+    fc.assert(fc.property(fc.nat(), (id) => parseRejectionId(rejectionId(id)) === id));
+    for (const text of ['', 'r', 'x1', 'r-1', 'rA', 'r1 ', `r${'z'.repeat(12)}`, '__proto__']) {
+      expect(parseRejectionId(text)).toBeNull();
+    }
+  });
+});
