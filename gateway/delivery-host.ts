@@ -178,7 +178,8 @@ class Host implements Delivery {
         cursor: from,
         throughSeq: store.status().lastSeq,
       };
-      const error = await this.oneWorker(start);
+      // Where the thread cannot even be made, it is tried again like one that ended.
+      const error = await this.oneWorker(start).catch(messageOf);
       if (error === null || this.stopping.signal.aborted) return;
       await this.settling;
       from = store.sinks().find(({ name }) => name === this.config.name)?.cursor ?? from;

@@ -96,25 +96,21 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const readings = await createLiveReadings({ dir: config.schemasDir, documents, events, clock });
   up.push(async () => readings.close());
 
-  const deliveries = config.sinks.map((sink): Delivery => {
+  const deliveries: Delivery[] = [];
+  // Before the first runs: where a later one cannot start, those before it are stopped all the same.
+  up.push(async () => {
+    await Promise.all(deliveries.map((delivery) => delivery.stop(LAST_WRITES_MS)));
+  });
+  for (const sink of config.sinks) {
     const limits = sink.type === 'influxdb' ? sink : { maxBacklogBytes: null, whenFull: 'block' as const };
     const { cursor } = store.openSink(sink.name, {
       maxBacklogBytes: limits.maxBacklogBytes,
       whenFull: limits.whenFull,
     });
     const onWrite = (name: string, _points: number, ms: number): void => timings?.wrote(name, ms);
-    return startDelivery(sink, cursor, {
-      store,
-      events,
-      clock,
-      mode: 'worker',
-      dataDir: config.dataDir,
-      onWrite,
-    });
-  });
-  up.push(async () => {
-    await Promise.all(deliveries.map((delivery) => delivery.stop(LAST_WRITES_MS)));
-  });
+    const { dataDir } = config;
+    deliveries.push(startDelivery(sink, cursor, { store, events, clock, mode: 'worker', dataDir, onWrite }));
+  }
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);

@@ -71,6 +71,8 @@ export function createIngest(deps: IngestDeps): Ingest {
     try {
       return store.group();
     } catch (error) {
+      const { transfer } = message;
+      if (transfer !== null) repeats.refused(message, transfer);
       if (isRefusal(error))
         store.countLater(message.source, deviceOf(message, route), 'refused', sizeOf(message.payload));
       throw error;
@@ -160,10 +162,9 @@ export function createIngest(deps: IngestDeps): Ingest {
   return {
     ingest,
     released(client, packetId) {
-      const key = repeats.release(client, packetId);
-      if (key === null) return AT_ONCE;
+      if (!repeats.isOpen(client, packetId)) return AT_ONCE;
       const group = store.group();
-      group.remember(key);
+      repeats.release(client, packetId, group);
       return group.committed;
     },
     sessionCleared(client) {

@@ -11,6 +11,10 @@ import { SLOT, type SlotState, TransferWindow } from './transfer-window.ts';
  * - QoS 1: the same client, packet id, topic and payload, where DUP is set; or where it comes over another connection
  *   than the first one and the reading carries its own time or identity (mqtt.js resends without DUP).
  *
+ * Only the newest transfer under an id can be repeated: a client may use an id again only when it has been acknowledged
+ * (2.3.1), so what came before under this id is over. Clients that always take the lowest free id send the same id and,
+ * where nothing changes, the same payload again and again; what was acknowledged earlier must not swallow these.
+ *
  * Bounded: per client at most `maxPerClient` transfers, kept at least `keepMs` until then; over all clients `maxSlots`.
  * When that is full, the client that sent nothing for longest is forgotten: its resend would be stored a second time.
  */
@@ -19,8 +23,12 @@ export interface Repeats {
   find(message: Message, transfer: Transfer): Repeat | null;
   /** Remembers the message given to `find` last, as part of `group`. */
   remember(message: Message, transfer: Transfer, readings: number, group: Group): void;
-  /** PUBREL: returns the key to store, or null where nothing is open under this id. */
-  release(client: string, packetId: number): TransferKey | null;
+  /** The message could not be taken: nothing older under its id may answer for its resend. */
+  refused(message: Message, transfer: Transfer): void;
+  /** A QoS 2 transfer awaits its PUBREL under this id. */
+  isOpen(client: string, packetId: number): boolean;
+  /** The PUBREL came: from the commit of `group` on, the id names a new message. */
+  release(client: string, packetId: number, group: Group): void;
   sessionCleared(client: string): void;
   /** Takes up what the store remembered. */
   restore(transfers: Iterable<TransferKey>): void;
@@ -40,13 +48,23 @@ export interface RepeatLimits {
   readonly keepMs: number;
 }
 
-export const DEFAULT_REPEAT_LIMITS: RepeatLimits = { maxPerClient: 1024, maxSlots: 2 ** 21, keepMs: 60_000 };
+/** As many slots as the store remembers across a restart; at least 16 for each client, 30 bytes and a share of 500 each. */
+export const DEFAULT_REPEAT_LIMITS: RepeatLimits = { maxPerClient: 1024, maxSlots: 2 ** 20, keepMs: 60_000 };
+
+interface UnderWay {
+  readonly committed: Promise<void>;
+  /** The PUBRELs it carries. */
+  readonly releases: { readonly client: string; readonly packetId: number }[];
+}
+
+/** Group numbers have 32 bits; 0 is for what an earlier run has committed. */
+const MAX_GROUP_NUMBER = 0xffff_ffff;
 
 export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEAT_LIMITS): Repeats {
   const windows = new Map<string, TransferWindow>();
   const hash: TransferHash = { high: 0, low: 0 };
-  const underWay = new Map<number, Promise<void>>();
-  let currentGroup: Promise<void> | null = null;
+  const underWay = new Map<number, UnderWay>();
+  let current: UnderWay | null = null;
   let groupNumber = 0;
   let slots = 0;
 
@@ -70,21 +88,25 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
     }
   }
 
-  function numberOf(group: Group): number {
-    if (group.committed !== currentGroup) {
-      currentGroup = group.committed;
-      groupNumber += 1;
-      const number = groupNumber;
-      underWay.set(number, group.committed);
-      group.committed.then(
-        () => underWay.delete(number),
-        () => {
-          underWay.delete(number);
-          for (const window of windows.values()) window.voidGroup(number);
-        },
-      );
-    }
-    return groupNumber;
+  /** The group as it is known here: given its number when it is first seen. */
+  function enter(group: Group): UnderWay {
+    if (current?.committed === group.committed) return current;
+    const entered: UnderWay = { committed: group.committed, releases: [] };
+    current = entered;
+    groupNumber = groupNumber === MAX_GROUP_NUMBER ? 1 : groupNumber + 1;
+    const number = groupNumber;
+    underWay.set(number, entered);
+    group.committed.then(
+      () => {
+        underWay.delete(number);
+        for (const { client, packetId } of entered.releases) windows.get(client)?.release(packetId);
+      },
+      () => {
+        underWay.delete(number);
+        for (const window of windows.values()) window.voidGroup(number);
+      },
+    );
+    return entered;
   }
 
   function add(
@@ -106,26 +128,27 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
       if (window === undefined) return null;
       if (window.connection !== transfer.connection) window.beginConnection(transfer.connection);
       if (!transfer.dup && !window.holdsEarlier && transfer.qos === 1) return null;
-      const slot = window.find(transfer.packetId, hash.high, hash.low);
-      if (slot === -1) return null;
+      const slot = window.newest(transfer.packetId);
+      if (slot === -1 || !window.carries(slot, hash.high, hash.low)) return null;
       const state = window.state(slot);
+      // After its PUBREL the id names a new message.
+      if (state === SLOT.void || state === SLOT.released) return null;
       const readings = window.readings(slot);
-      const original = underWay.get(window.group(slot)) ?? null;
+      const original = underWay.get(window.group(slot))?.committed ?? null;
       if (state === SLOT.open && transfer.qos === 2) return { certainty: 'sure', readings, original };
-      // After its PUBREL, or as QoS 2 without DUP on the same connection, the id names a new message.
-      if (state === SLOT.released) return null;
       if (transfer.dup) return { certainty: 'sure', readings, original };
       return window.isEarlier(slot) ? { certainty: 'if-recognisable', readings, original } : null;
     },
 
     remember(message, transfer, readings, group) {
+      enter(group);
       const window = add(message.client, {
         packetId: transfer.packetId,
         high: hash.high,
         low: hash.low,
         state: transfer.qos === 2 ? SLOT.open : SLOT.once,
         readings,
-        group: numberOf(group),
+        group: groupNumber,
       });
       window.connection = transfer.connection;
       group.remember({
@@ -138,12 +161,22 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
       });
     },
 
-    release(client, packetId) {
-      const window = windows.get(client);
-      const slot = window?.findOpen(packetId) ?? -1;
-      if (window === undefined || slot === -1) return null;
-      window.setState(slot, SLOT.released);
-      return { client, packetId, hashHigh: 0, hashLow: 0, readings: 0, state: 0 };
+    refused(message, transfer) {
+      const window = windows.get(message.client);
+      if (transfer.dup || window?.connection !== transfer.connection) return;
+      const slot = window.newest(transfer.packetId);
+      // One of an earlier connection may be what is sent again here.
+      if (slot === -1 || window.state(slot) !== SLOT.once || window.isEarlier(slot)) return;
+      window.void(slot);
+    },
+
+    isOpen(client, packetId) {
+      return windows.get(client)?.isOpen(packetId) ?? false;
+    },
+
+    release(client, packetId, group) {
+      enter(group).releases.push({ client, packetId });
+      group.remember({ client, packetId, hashHigh: 0, hashLow: 0, readings: 0, state: 0 });
     },
 
     sessionCleared(client) {
@@ -153,9 +186,7 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
     restore(transfers) {
       for (const key of transfers) {
         if (key.state === 0) {
-          const window = windows.get(key.client);
-          const slot = window?.findOpen(key.packetId) ?? -1;
-          if (slot !== -1) window?.setState(slot, SLOT.released);
+          windows.get(key.client)?.release(key.packetId);
           continue;
         }
         add(key.client, {

@@ -1,13 +1,23 @@
 /**
  * The last transfers of one client, newest last, in a ring of plain numbers: a map of objects would cost ten times
- * the memory and a collection for every reading.
+ * the memory and a collection for every reading, and an array for each of the numbers twice the memory of one for all.
  */
 
-/** `open`: a QoS 2 transfer before its PUBREL. `void`: its group was never committed, so it was never taken. */
+/** `open`: a QoS 2 transfer before its PUBREL. `void`: it was never taken (its group was not committed, …). */
 export const SLOT = { void: 0, once: 1, open: 2, released: 3 } as const;
 export type SlotState = (typeof SLOT)[keyof typeof SLOT];
 
 const FIRST_SLOTS = 16;
+
+/** What a slot is made of, in words of 32 bits. */
+const ID = 0;
+const HIGH = 1;
+const LOW = 2;
+const STATE = 3;
+const READINGS = 4;
+const GROUP = 5;
+const SECONDS = 6;
+const WORDS = 7;
 
 export interface NewSlot {
   readonly packetId: number;
@@ -15,7 +25,7 @@ export interface NewSlot {
   readonly low: number;
   readonly state: SlotState;
   readonly readings: number;
-  /** Number of the group that carries it. */
+  /** Number of the group that carries it, 32 bits. */
   readonly group: number;
 }
 
@@ -24,20 +34,14 @@ export class TransferWindow {
   connection = 0;
   /** For the choice of which client to forget. */
   usedAtMs = 0;
-  #ids = new Uint16Array(FIRST_SLOTS);
-  #high = new Uint32Array(FIRST_SLOTS);
-  #low = new Uint32Array(FIRST_SLOTS);
-  #state = new Uint8Array(FIRST_SLOTS);
-  #readings = new Uint16Array(FIRST_SLOTS);
-  #group = new Float64Array(FIRST_SLOTS);
-  #seconds = new Uint32Array(FIRST_SLOTS);
+  #words = new Uint32Array(FIRST_SLOTS * WORDS);
   #next = 0;
   #used = 0;
   /** How many slots, from the oldest on, come from earlier connections. */
   #earlier = 0;
 
   get slots(): number {
-    return this.#ids.length;
+    return this.#words.length / WORDS;
   }
 
   /** From now on, everything held comes from an earlier connection. */
@@ -50,23 +54,35 @@ export class TransferWindow {
     return this.#earlier > 0;
   }
 
-  /** The slot of the newest transfer with this id and hash, or -1. */
-  find(packetId: number, high: number, low: number): number {
+  /** The slot of the newest transfer with this id, or -1. */
+  newest(packetId: number): number {
     for (let back = 1; back <= this.#used; back += 1) {
       const slot = this.#at(back);
-      if (this.#ids[slot] !== packetId || this.#state[slot] === SLOT.void) continue;
-      if (this.#high[slot] === high && this.#low[slot] === low) return slot;
+      if (this.#get(slot, ID) === packetId) return slot;
     }
     return -1;
   }
 
-  /** The slot of the open QoS 2 transfer with this id, or -1. */
-  findOpen(packetId: number): number {
+  isOpen(packetId: number): boolean {
     for (let back = 1; back <= this.#used; back += 1) {
       const slot = this.#at(back);
-      if (this.#ids[slot] === packetId && this.#state[slot] === SLOT.open) return slot;
+      if (this.#get(slot, ID) === packetId && this.#get(slot, STATE) === SLOT.open) return true;
     }
-    return -1;
+    return false;
+  }
+
+  /** The PUBREL came. It ends whatever is open under this id: a client that lost its state has left some behind. */
+  release(packetId: number): void {
+    for (let back = 1; back <= this.#used; back += 1) {
+      const slot = this.#at(back);
+      if (this.#get(slot, ID) === packetId && this.#get(slot, STATE) === SLOT.open) {
+        this.#set(slot, STATE, SLOT.released);
+      }
+    }
+  }
+
+  carries(slot: number, high: number, low: number): boolean {
+    return this.#get(slot, HIGH) === high && this.#get(slot, LOW) === low;
   }
 
   isEarlier(slot: number): boolean {
@@ -75,20 +91,20 @@ export class TransferWindow {
   }
 
   state(slot: number): SlotState {
-    // Only values of SLOT are ever written to the array.
-    return (this.#state[slot] ?? SLOT.void) as SlotState;
+    // Only values of SLOT are ever written there.
+    return this.#get(slot, STATE) as SlotState;
   }
 
-  setState(slot: number, state: SlotState): void {
-    this.#state[slot] = state;
+  void(slot: number): void {
+    this.#set(slot, STATE, SLOT.void);
   }
 
   group(slot: number): number {
-    return this.#group[slot] ?? 0;
+    return this.#get(slot, GROUP);
   }
 
   readings(slot: number): number {
-    return this.#readings[slot] ?? 0;
+    return this.#get(slot, READINGS);
   }
 
   /**
@@ -99,18 +115,18 @@ export class TransferWindow {
     const seconds = Math.trunc(nowMs / 1000);
     let grown = 0;
     if (this.#used === this.slots) {
-      const oldest = this.#seconds[this.#at(this.#used)] ?? 0;
+      const oldest = this.#get(this.#at(this.#used), SECONDS);
       if (this.slots < maxSlots && (seconds - oldest) * 1000 < keepMs) grown = this.#grow();
       else if (this.#earlier > 0) this.#earlier -= 1;
     }
     const slot = this.#next;
-    this.#ids[slot] = transfer.packetId;
-    this.#high[slot] = transfer.high;
-    this.#low[slot] = transfer.low;
-    this.#state[slot] = transfer.state;
-    this.#readings[slot] = Math.min(transfer.readings, 0xffff);
-    this.#group[slot] = transfer.group;
-    this.#seconds[slot] = seconds;
+    this.#set(slot, ID, transfer.packetId);
+    this.#set(slot, HIGH, transfer.high);
+    this.#set(slot, LOW, transfer.low);
+    this.#set(slot, STATE, transfer.state);
+    this.#set(slot, READINGS, transfer.readings);
+    this.#set(slot, GROUP, transfer.group);
+    this.#set(slot, SECONDS, seconds);
     this.#next = (slot + 1) % this.slots;
     if (this.#used < this.slots) this.#used += 1;
     return grown;
@@ -120,14 +136,14 @@ export class TransferWindow {
   voidGroup(group: number): void {
     for (let back = 1; back <= this.#used; back += 1) {
       const slot = this.#at(back);
-      if (this.#group[slot] === group) this.#state[slot] = SLOT.void;
+      if (this.#get(slot, GROUP) === group) this.void(slot);
     }
   }
 
   /** A clean session: open transfers count as sent once, as with QoS 1. */
   closeOpen(): void {
     for (let slot = 0; slot < this.slots; slot += 1) {
-      if (this.#state[slot] === SLOT.open) this.#state[slot] = SLOT.once;
+      if (this.#get(slot, STATE) === SLOT.open) this.#set(slot, STATE, SLOT.once);
     }
   }
 
@@ -136,24 +152,23 @@ export class TransferWindow {
     return (this.#next - back + this.slots) % this.slots;
   }
 
+  #get(slot: number, word: number): number {
+    return this.#words[slot * WORDS + word] ?? 0;
+  }
+
+  #set(slot: number, word: number, value: number): void {
+    this.#words[slot * WORDS + word] = value;
+  }
+
+  /** Only when it is full: the oldest then lies where the next would go. */
   #grow(): number {
     const before = this.slots;
-    const order = Array.from({ length: this.#used }, (_, i) => this.#at(this.#used - i));
-    const move = <T extends Uint16Array | Uint32Array | Uint8Array | Float64Array>(from: T, to: T): T => {
-      order.forEach((slot, i) => {
-        to[i] = from[slot] ?? 0;
-      });
-      return to;
-    };
-    const slots = before * 2;
-    this.#ids = move(this.#ids, new Uint16Array(slots));
-    this.#high = move(this.#high, new Uint32Array(slots));
-    this.#low = move(this.#low, new Uint32Array(slots));
-    this.#state = move(this.#state, new Uint8Array(slots));
-    this.#readings = move(this.#readings, new Uint16Array(slots));
-    this.#group = move(this.#group, new Float64Array(slots));
-    this.#seconds = move(this.#seconds, new Uint32Array(slots));
-    this.#next = this.#used;
-    return slots - before;
+    const oldest = this.#next * WORDS;
+    const words = new Uint32Array(this.#words.length * 2);
+    words.set(this.#words.subarray(oldest));
+    words.set(this.#words.subarray(0, oldest), this.#words.length - oldest);
+    this.#words = words;
+    this.#next = before;
+    return before;
   }
 }

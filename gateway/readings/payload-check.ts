@@ -26,12 +26,14 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
       values: new Set(missing),
     }));
   let cleared: string[] = [];
+  let nulls = 0;
 
   return {
     get cleared() {
-      return cleared.length;
+      return cleared.length + nulls;
     },
     check(reading) {
+      nulls = 0;
       if (absent.length > 0) {
         if (cleared.length > 0) cleared = [];
         for (const { path, pointer, read, values } of absent) {
@@ -42,6 +44,9 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
         }
       }
       if (valid(reading)) return NONE;
+      // Only a payload that failed pays for looking: null means "no value" of any property that may be left out.
+      nulls = clearNulls(reading, validate.errors ?? [], leaves);
+      if (nulls > 0 && valid(reading)) return NONE;
       const errors = validate.errors ?? [];
       // A required property that says "no value" has been sent: it is not missing.
       const counted = cleared.length === 0 ? errors : errors.filter((error) => !isCleared(error));
@@ -54,4 +59,20 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
     const name: unknown = params.missingProperty;
     return typeof name === 'string' && cleared.includes(`${instancePath}/${escapePointer(name)}`);
   }
+}
+
+/** Takes out the nulls that failed as values of a single-valued property. Returns how many. */
+function clearNulls(reading: unknown, errors: readonly ErrorObject[], leaves: readonly LeafShape[]): number {
+  const failed = new Set(
+    errors.filter(({ keyword }) => keyword === 'type').map(({ instancePath }) => instancePath),
+  );
+  if (failed.size === 0) return 0;
+  let count = 0;
+  for (const { path } of leaves) {
+    const pointer = path.map((name) => `/${escapePointer(name)}`).join('');
+    if (!failed.has(pointer) || valueAt(path)(reading) !== null) continue;
+    clearValue(reading, path);
+    count += 1;
+  }
+  return count;
 }

@@ -141,7 +141,7 @@ export class DurableStore implements Store {
   /** After whatever may have changed what the store can take or should let go. */
   #look(thorough = false): void {
     this.#takings.look();
-    if (this.#isTidying || this.#closing.signal.aborted || this.#plan(thorough, false) === null) return;
+    if (this.#isTidying || this.#closing.signal.aborted || !this.#isUntidy(thorough)) return;
     this.#isTidying = true;
     const stop = (): void => {
       this.#isTidying = false;
@@ -152,6 +152,16 @@ export class DurableStore implements Store {
         stop();
         if (wasWorth) this.#look(thorough);
       }, stop);
+  }
+
+  /** Never throws: a broken record must not make a commit look failed that is on disk. */
+  #isUntidy(thorough: boolean): boolean {
+    try {
+      return this.#plan(thorough, false) !== null;
+    } catch (error) {
+      this.#deps.events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
+      return false;
+    }
   }
 
   #plan(thorough: boolean, fold: boolean): Tidying | null {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { RejectionCode, Violation } from '../contracts.ts';
 import type { NewRejection, Rejection } from '../store-contract.ts';
-import { ByteReader, ByteWriter, damaged } from './bytes.ts';
+import { ByteReader, damaged } from './bytes.ts';
 
 /**
  * The rejected readings of one message are kept together, so that its payload is kept once: an array of a thousand
@@ -16,7 +16,9 @@ import { ByteReader, ByteWriter, damaged } from './bytes.ts';
  * ```
  */
 const REJECTION_VERSION = 1;
+const CRC_AT = 1;
 const CRC_FROM = 5;
+const HEADER_BYTES = 9;
 
 /** Of one message, this many keep their violations; the others keep code and index. */
 const MAX_DETAILED = 256;
@@ -99,15 +101,12 @@ export function parseRejectionId(text: string): number | null {
 }
 
 export function encodeRejected(message: RejectedMessage): Buffer {
-  const writer = new ByteWriter();
   const json = Buffer.from(JSON.stringify({ ...message.shared, own: message.own }));
-  writer.u8(REJECTION_VERSION);
-  writer.u32(0);
-  writer.u32(json.length);
-  writer.bytes(json);
-  writer.bytes(message.payload);
-  const value = Buffer.from(writer.written());
-  value.writeUInt32LE(crc32(value.subarray(CRC_FROM)), 1);
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt8(REJECTION_VERSION, 0);
+  header.writeUInt32LE(json.length, CRC_FROM);
+  const value = Buffer.concat([header, json, message.payload]);
+  value.writeUInt32LE(crc32(value.subarray(CRC_FROM)), CRC_AT);
   return value;
 }
 

@@ -215,13 +215,13 @@ function newest(window: Window, n: number): [Buffer, Buffer] {
     : [slots.subarray(slots.length + start), slots.subarray(0, end)];
 }
 
+/** Whatever is open under the id: a client that lost its state has left some behind. */
 function release(window: Window, packetId: number): void {
   for (let back = 1; back <= window.used; back += 1) {
     const at = slotAt(window, back);
-    if (window.slots.readUInt8(at + STATE_AT) !== OPEN || window.slots.readUInt16LE(at) !== packetId)
-      continue;
-    window.slots.writeUInt8(RELEASED, at + STATE_AT);
-    return;
+    if (window.slots.readUInt8(at + STATE_AT) === OPEN && window.slots.readUInt16LE(at) === packetId) {
+      window.slots.writeUInt8(RELEASED, at + STATE_AT);
+    }
   }
 }
 

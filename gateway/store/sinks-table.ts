@@ -1,4 +1,4 @@
-import { GatewayError } from '../errors.ts';
+import { GatewayError, isGatewayError } from '../errors.ts';
 import type { Settlement, SinkLedger } from '../store-contract.ts';
 import type { Log } from './log.ts';
 import type { Marks } from './record.ts';
@@ -179,13 +179,20 @@ export class SinksTable {
     return [...this.#known.keys()].map((name) => this.ledger(name));
   }
 
-  #oldestPendingMs(known: Known): number {
+  /** Null also where the group cannot be read: a ledger must be had all the same, and delivery says what is wrong. */
+  #oldestPendingMs(known: Known): number | null {
     const { cursor } = known.entry;
     if (known.oldest?.cursor !== cursor) {
-      const { arrivedMs } = this.#log.header(Math.max(cursor + 1, this.#log.firstSeq));
-      known.oldest = { cursor, arrivedMs };
+      try {
+        const { arrivedMs } = this.#log.header(Math.max(cursor + 1, this.#log.firstSeq));
+        known.oldest = { cursor, arrivedMs };
+      } catch (error) {
+        // Trimmed by a transaction that is on disk but not in these books yet, or damaged.
+        if (!isGatewayError(error)) throw error;
+        return null;
+      }
     }
-    return known.oldest?.arrivedMs ?? 0;
+    return known.oldest?.arrivedMs ?? null;
   }
 
   #get(name: string): Known {

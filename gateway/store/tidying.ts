@@ -1,4 +1,5 @@
 import type { Log } from './log.ts';
+import type { Marks } from './record.ts';
 import type { SinksTable } from './sinks-table.ts';
 import type { StoreLimits } from './store-options.ts';
 
@@ -41,14 +42,14 @@ export function planTidying({ log, sinks, limits, foldDue, thorough }: TidyingFa
     const from = Math.max(cursor + 1, log.firstSeq);
     dropFor.set(
       name,
-      walk(log, from, (marks) => log.last.bytes - marks.bytes <= allowed),
+      firstEnough(log, from, (marks) => log.last.bytes - marks.bytes <= allowed),
     );
   }
   let dropThrough = 0;
   if (isOver && limits.whenFull === 'drop-oldest') {
     const allowed = limits.maxLogBytes * DROP_TO;
     if (log.last.cost - log.marksAt(done).cost > allowed) {
-      dropThrough = walk(log, done + 1, (marks) => log.last.cost - marks.cost <= allowed);
+      dropThrough = firstEnough(log, done + 1, (marks) => log.last.cost - marks.cost <= allowed);
     }
   }
   const through = Math.max(done, dropThrough);
@@ -64,11 +65,17 @@ export function planTidying({ log, sinks, limits, foldDue, thorough }: TidyingFa
   return { fold, dropThrough, dropFor, trimThrough: log.firstSeq - 1 + trimmed };
 }
 
-/** The first group from `from` on at which `isEnough`; gives up after as many as one transaction deletes. */
-function walk(log: Log, from: number, isEnough: (marks: { bytes: number; cost: number }) => boolean): number {
-  const last = Math.min(log.lastSeq, from + MAX_TRIM_GROUPS - 1);
-  for (let seq = from; seq < last; seq += 1) {
-    if (isEnough(log.marksAt(seq))) return seq;
+/**
+ * The first group from `from` on at which `isEnough`; gives up after as many as one transaction deletes. By halving: marks
+ * only rise, and each look reads and checks a whole group, on the thread that everybody waits for.
+ */
+function firstEnough(log: Log, from: number, isEnough: (marks: Marks) => boolean): number {
+  let low = from;
+  let high = Math.min(log.lastSeq, from + MAX_TRIM_GROUPS - 1);
+  while (low < high) {
+    const middle = low + Math.trunc((high - low) / 2);
+    if (isEnough(log.marksAt(middle))) high = middle;
+    else low = middle + 1;
   }
-  return last;
+  return high;
 }

@@ -263,6 +263,15 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         await later.committed;
         expect([...(await again('crash')).transfers]).toEqual([key('c', 2, 2)]);
       });
+
+      it('are all over with it that were left open under one id', async () => {
+        const store = await open();
+        const group = store.group();
+        for (const hashLow of [1, 2]) group.remember({ ...key('c', 1, 2), hashLow });
+        group.remember({ ...key('c', 1, 0), hashHigh: 0, hashLow: 0, readings: 0 });
+        await group.committed;
+        expect([...(await again('crash')).transfers]).toEqual([]);
+      });
     });
 
     describe('sinks', () => {

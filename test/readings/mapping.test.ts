@@ -170,6 +170,23 @@ describe('values that mean "no value"', () => {
     expect(readings.describe()[0]?.stats).toEqual({ ignored: 0, missing: 3 });
   });
 
+  it('null is one for every property that may be left out, whatever its type, and for no other', () => {
+    const optional = readingsOf(
+      schema({
+        required: ['a'],
+        properties: {
+          a: { type: 'number' },
+          b: { type: 'integer', minimum: 1 },
+          c: { type: 'object', properties: { d: { type: 'string', enum: ['x'] } } },
+        },
+      }),
+    );
+    const reading = { a: 1, b: null, c: { d: null } };
+    expect(lineOf(optional, 't/d', reading)).toBe(`m,device=d a=1 ${ARRIVAL_NS}`);
+    expect(optional.describe()[0]?.stats).toEqual({ ignored: 0, missing: 2 });
+    expect(lineOf(optional, 't/d', { a: null, b: 2 })).toBe('invalid: /a is required, but missing');
+  });
+
   it('do not excuse what was not sent, or is wrong', () => {
     expect(lineOf(readings, 't/d', { humidity: 40 })).toBe('invalid: /temperature is required, but missing');
     expect(lineOf(readings, 't/d', { temperature: -100, humidity: 40 })).toMatch(/must be >= -60/);

@@ -67,13 +67,16 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
       transfer: null,
       retain: will.retain,
     });
-    committed.then(
-      () => done(goesOn(outcomes) ? null : new Error('not to be forwarded')),
-      (error: unknown) => {
-        events.emit('mqtt.refused', { client: connection.client.id, reason: messageOf(error) });
-        done(new Error('refused'));
-      },
-    );
+    committed
+      .then(
+        () => done(goesOn(outcomes) ? null : new Error('not to be forwarded')),
+        (error: unknown) => {
+          events.emit('mqtt.refused', { client: connection.client.id, reason: messageOf(error) });
+          done(new Error('refused'));
+        },
+      )
+      // What `done` goes on to (forwarding the will) must not end the process.
+      .catch((error: unknown) => failed('will', null, error));
   }
 
   /** Grants a subscription, or says why not. */

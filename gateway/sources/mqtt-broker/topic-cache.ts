@@ -32,7 +32,8 @@ export class TopicCache {
       subscribed: false,
       generation: 0,
     };
-    this.#topics.set(topic, fresh);
+    // It ends its connection, so it does not come often; and it may be 64 KiB long.
+    if (fresh.problem === null) this.#topics.set(topic, fresh);
     return fresh;
   }
 }

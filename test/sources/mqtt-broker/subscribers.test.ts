@@ -264,6 +264,17 @@ describe('a session that is kept', () => {
 });
 
 describe('a will', () => {
+  it('whose forwarding fails does not end the process', async () => {
+    const { connect, events } = await startBroker({ maxRetainedMessages: 0 });
+    const { emit } = events;
+    events.emit = (name, fields) => {
+      if (name === 'mqtt.retained-full') throw new Error('the log is full');
+      emit.call(events, name, fields);
+    };
+    (await connect('c1', { will: { topic: 'a', payload: Buffer.from('x'), retain: true } })).destroy();
+    await expect.poll(() => events.named('hook.failed')).toMatchObject([{ hook: 'will' }]);
+  });
+
   it('is a message like any other when its client is lost', async () => {
     const { connect, ingest } = await startBroker();
     const reader = await connect('reader');

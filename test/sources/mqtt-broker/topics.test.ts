@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TopicCache } from '../../../gateway/sources/mqtt-broker/topic-cache.ts';
 import { TopicFilters } from '../../../gateway/sources/mqtt-broker/topic-filters.ts';
 import { filterProblem, matches, topicProblem } from '../../../gateway/sources/mqtt-broker/topics.ts';
 
@@ -87,5 +88,15 @@ describe('a filter', () => {
         if (problem === null) expect(filterProblem(text, LIMITS)).toBeNull();
       }),
     );
+  });
+});
+
+describe('what is remembered of topics', () => {
+  it('leaves out those that nobody may publish on: they may be long, and each ends its connection', () => {
+    const cache = new TopicCache(LIMITS);
+    const long = 'x'.repeat(60_000);
+    expect(cache.get(long).problem).toBe('topic too long');
+    expect(cache.get(long)).not.toBe(cache.get(long));
+    expect(cache.get('a/b')).toBe(cache.get('a/b'));
   });
 });
