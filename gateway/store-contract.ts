@@ -132,7 +132,7 @@ export interface Store {
   readonly path: string | null;
   /** What the arrival clock had reached when the store was opened, ms. */
   readonly highWaterMs: number;
-  /** Transfers remembered when the store was opened, oldest first. */
+  /** Transfers remembered, of each client the oldest first. To be taken up before the first group: it goes on changing. */
   readonly transfers: Iterable<TransferKey>;
   /**
    * The open group. A new one opens when it is taken for commit.

@@ -28,8 +28,6 @@ export class Books {
   readonly account: AccountTable;
   readonly rejected: RejectedReadings;
   readonly documents: Documents;
-  /** As they were at the start, oldest first. */
-  readonly transfers: readonly TransferKey[];
   readonly #remembered: RememberedTransfers;
   readonly #record = new ByteWriter();
   /** What nobody waits for, and goes with the next transaction whatever it is. */
@@ -58,7 +56,11 @@ export class Books {
     const nextId = Number(reading.get('state', 'next-rejection')?.toString() ?? 1);
     this.rejected.nextId = Math.max(this.rejected.nextId, nextId, this.log.folded.nextRejectionId);
     this.#replay(reading);
-    this.transfers = [...this.#remembered];
+  }
+
+  /** As they are now. No copy is kept: a million of them would be 100 MB. */
+  get transfers(): Iterable<TransferKey> {
+    return this.#remembered;
   }
 
   /** The groups behind the last fold are in no counter yet. */
