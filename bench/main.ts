@@ -80,9 +80,10 @@ async function theRest(measured: Measured): Promise<Measured> {
     `latency at ${Math.round(perSecond)}/s: p99 ${latency.p99Ms} ms; the disk's own sync ${latency.syncP99Ms} ms`,
   );
   const connections = Number(values.idle);
-  const bytesEach = connections > 0 ? await idleConnectionBytes(connections) : null;
-  if (bytesEach !== null) progress(`${connections} idle connections: ${Math.round(bytesEach)} bytes each`);
-  return { ...measured, startMs, latency, idle: bytesEach === null ? null : { connections, bytesEach } };
+  if (connections === 0) return { ...measured, startMs, latency };
+  const bytes = await idleConnectionBytes(connections);
+  progress(`${connections} idle connections: ${Math.round(bytes.settled)} bytes each`);
+  return { ...measured, startMs, latency, idle: { connections, ...bytes } };
 }
 
 try {

@@ -13,7 +13,8 @@ export interface Measured {
     syncP99Ms: number;
     perSecond: number;
   } | null;
-  readonly idle: { connections: number; bytesEach: number } | null;
+  /** Bytes each: just after they connected, and once the process has settled. */
+  readonly idle: { connections: number; atFirst: number; settled: number } | null;
   readonly startMs: readonly number[];
   readonly seconds: number;
 }
@@ -94,11 +95,11 @@ export function tableOf(measured: Measured): string {
     lines.push(
       atMost(
         `memory with ${thousands(idle.connections)} idle connections`,
-        idle.bytesEach / 1024,
+        idle.settled / 1024,
         ' KB',
         12,
         9,
-        'each, above bare start',
+        `each, above bare start, after a minute; ${(idle.atFirst / 1024).toFixed(1)} KB just after they connected`,
       ),
     );
   }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { GatewayError } from './errors.ts';
 import type {
   DeviceAccount,
@@ -7,6 +8,7 @@ import type {
   Health,
   Operations,
   RejectionSummary,
+  TopicReport,
 } from './operations-contract.ts';
 import { printable, printableBytes } from './printable.ts';
 import type { SinkHealth } from './sink-contract.ts';
@@ -102,7 +104,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     async topics() {
       if (running === null)
         throw new GatewayError('not-running', 'topics are counted while a gateway runs, and none does');
-      const rows: TopicRow[] = [];
+      const rows: TopicReport[] = [];
       for (const { topic, count, schemas, lastMs, sample } of running.topics.list().slice(0, MAX_ROWS)) {
         // Comparing one long topic with every schema may take milliseconds: others get their turn.
         if (rows.length % TOPICS_A_TURN === 0) await turn();

@@ -48,7 +48,7 @@ export interface RepeatLimits {
   readonly keepMs: number;
 }
 
-/** As many slots as the store remembers across a restart; at least 16 for each client, 30 bytes and a share of 500 each. */
+/** As many slots as the store remembers across a restart. A client takes at least 16, some 800 bytes in all. */
 export const DEFAULT_REPEAT_LIMITS: RepeatLimits = { maxPerClient: 1024, maxSlots: 2 ** 20, keepMs: 60_000 };
 
 interface UnderWay {

@@ -165,3 +165,29 @@ describe('what can be asked of a store', () => {
     await store.close();
   });
 });
+
+test('topics are compared with the schemas by turns, so that a thousand strange ones hold up nobody', async () => {
+  const store = memoryStore();
+  const topics = createTopicsSeen();
+  for (let i = 0; i < 100; i += 1) topics.saw(`strange/${i}`, Buffer.from('x'), [], i);
+  let atOnce = 0;
+  let mostAtOnce = 0;
+  const nearest = (): string => {
+    atOnce += 1;
+    mostAtOnce = Math.max(mostAtOnce, atOnce);
+    return 'near';
+  };
+  const running = { startedMs: 0, sources: () => [], sinkHealth: () => [], topics };
+  const asked = operationsOver(store, { running, nearest }).topics();
+  let isDone = false;
+  void asked.then(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    await new Promise((resolve) => setImmediate(resolve));
+    atOnce = 0;
+  }
+  expect(await asked).toHaveLength(100);
+  expect(mostAtOnce).toBeLessThan(20);
+  await store.close();
+});

@@ -7,9 +7,11 @@ import { GatewayError, messageOf } from '../errors.ts';
  * @throws GatewayError `data-unwritable`.
  */
 export function makeDataFolder(dataDir: string): void {
+  let isFile: boolean;
   try {
     makeFolders(dataDir);
-    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+    isFile = !statSync(dataDir).isDirectory();
+    if (!isFile) accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new GatewayError(
       'data-unwritable',
@@ -19,8 +21,7 @@ export function makeDataFolder(dataDir: string): void {
       },
     );
   }
-  if (!statSync(dataDir).isDirectory())
-    throw new GatewayError('data-unwritable', `the data folder ${dataDir} is a file`);
+  if (isFile) throw new GatewayError('data-unwritable', `the data folder ${dataDir} is a file`);
 }
 
 /**

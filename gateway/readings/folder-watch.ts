@@ -24,24 +24,41 @@ export function watchFolder(options: FolderWatchOptions): () => void {
   let acted: string | null = null;
   let woken = new AbortController();
 
-  const watcher = tryWatch(dir, () => woken.abort());
+  let watcher: FSWatcher | null = null;
+  let watched: string | null = null;
+  /**
+   * A watch stays with the folder it began with, wherever that is moved: another one in its place needs a new watch.
+   * Answers whether one began; what changed before it is to be looked for.
+   */
+  const watchAgain = async (): Promise<boolean> => {
+    const identity = await identityOf(dir);
+    if (identity === watched || signal.aborted) return false;
+    watcher?.close();
+    watcher = identity === null ? null : tryWatch(dir, () => woken.abort());
+    watched = identity;
+    return true;
+  };
   /** A change that came since the last pause ends this one at once. */
   const pause = async (ms: number): Promise<void> => {
     await clock.sleep(ms, AbortSignal.any([signal, woken.signal]));
     woken = new AbortController();
   };
+  const look = async (): Promise<void> => {
+    let seen = await signatureOf(dir, accepts);
+    while (seen !== acted && !signal.aborted) {
+      await clock.sleep(settleMs, signal);
+      const again = await signatureOf(dir, accepts);
+      if (again === seen) {
+        acted = seen;
+        if (!signal.aborted) await changed();
+      }
+      seen = again;
+    }
+  };
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
-      let seen = await signatureOf(dir, accepts);
-      while (seen !== acted && !signal.aborted) {
-        await clock.sleep(settleMs, signal);
-        const again = await signatureOf(dir, accepts);
-        if (again === seen) {
-          acted = seen;
-          if (!signal.aborted) await changed();
-        }
-        seen = again;
-      }
+      do await look();
+      while (await watchAgain());
       await pause(pollMs);
     }
   };
@@ -50,6 +67,16 @@ export function watchFolder(options: FolderWatchOptions): () => void {
     ended.abort();
     watcher?.close();
   };
+}
+
+/** Which folder is there, or null. */
+async function identityOf(dir: string): Promise<string | null> {
+  try {
+    const { dev, ino, birthtimeMs } = await stat(dir);
+    return `${dev}:${ino}:${birthtimeMs}`;
+  } catch {
+    return null;
+  }
 }
 
 function tryWatch(dir: string, onChange: () => void): FSWatcher | null {

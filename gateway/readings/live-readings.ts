@@ -52,7 +52,7 @@ const POLL_MS = 5000;
  */
 export async function createLiveReadings(options: LiveReadingsOptions): Promise<LiveReadings> {
   const { dir, documents, events, clock } = options;
-  const ticks = options.ticks ?? new TickCounter();
+  const ticks = options.ticks ?? new TickCounter({ startedMs: clock.nowMs() });
   let seen: ReadonlyMap<string, SeenFile> = new Map();
   /** By file. Null until the first set is in force. */
   let inForce: ReadonlyMap<string, ReadingSchema> | null = null;

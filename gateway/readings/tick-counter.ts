@@ -7,12 +7,16 @@ export interface TickCounterOptions {
   readonly seed?: number;
   /** Hands a series it has not seen the clean digits too: for `explain` and tests, where no earlier run stored anything. */
   readonly fresh?: boolean;
+  /** The wall clock at the start: an earlier run may have stored any time up to it. Left out: none did. */
+  readonly startedMs?: number;
 }
 
 interface Series {
   lastUs: number;
   /** Readings after the first in this tick; negative: an earlier run may have stored some as well. */
   repeats: number;
+  /** What was given for times up to here is not known: before the start, or forgotten. */
+  readonly unknownUpToUs: number;
 }
 
 const UNSURE = -1;
@@ -24,19 +28,24 @@ const DEFAULT_MAX_SERIES = 50_000;
  * one tick of the device's clock both live (InfluxDB keeps one point per series and timestamp).
  *
  * A series whose time goes on gets zeros, and counts up while it stays. A time older than the last one, or the first of
- * a series that is not known (any more, or since the start), may be stored already: its digits come from the upper half
- * of the span, from a counter that starts at random in each run.
+ * a series that is not known (any more, or since the start), may be stored already, and so may all that a device sends
+ * late from before the start: its digits come from the upper half of the span, from a counter that starts at random in
+ * each run.
  */
 export class TickCounter {
   private readonly series: TwoGenerations<Series>;
   private readonly fresh: boolean;
   private readonly seed: number;
+  private readonly startedUs: number;
+  private highestUs: number;
   private unsure = 0;
 
   constructor(options: TickCounterOptions = {}) {
     this.series = new TwoGenerations(options.maxSeries ?? DEFAULT_MAX_SERIES);
     this.seed = options.seed ?? Math.random();
     this.fresh = options.fresh ?? false;
+    this.startedUs = (options.startedMs ?? 0) * US_PER_MS;
+    this.highestUs = this.startedUs;
   }
 
   /**
@@ -48,14 +57,17 @@ export class TickCounter {
     const half = span / 2;
     let known = this.series.get(seriesKey);
     let extra: number;
+    if (us > this.highestUs) this.highestUs = us;
     if (known === undefined) {
-      known = { lastUs: us, repeats: this.fresh ? 0 : UNSURE };
+      const unknownUpToUs = this.series.hasForgotten ? this.highestUs : this.startedUs;
+      known = { lastUs: us, repeats: this.fresh ? 0 : UNSURE, unknownUpToUs };
       this.series.set(seriesKey, known);
       extra = this.fresh ? 0 : this.upper(half);
     } else if (us > known.lastUs) {
+      const isNew = us > known.unknownUpToUs;
       known.lastUs = us;
-      known.repeats = 0;
-      extra = 0;
+      known.repeats = isNew ? 0 : UNSURE;
+      extra = isNew ? 0 : this.upper(half);
     } else if (us < known.lastUs || known.repeats === UNSURE) {
       extra = this.upper(half);
     } else {

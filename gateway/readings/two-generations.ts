@@ -6,9 +6,15 @@ export class TwoGenerations<V> {
   private readonly size: number;
   private young = new Map<string, V>();
   private old = new Map<string, V>();
+  private forgot = false;
 
   constructor(size: number) {
     this.size = size;
+  }
+
+  /** Whether any entry was ever let go. */
+  get hasForgotten(): boolean {
+    return this.forgot;
   }
 
   get(key: string): V | undefined {
@@ -21,6 +27,7 @@ export class TwoGenerations<V> {
 
   set(key: string, value: V): void {
     if (this.young.size >= this.size && !this.young.has(key)) {
+      this.forgot ||= this.old.size > 0;
       this.old = this.young;
       this.young = new Map();
     }

@@ -60,10 +60,8 @@ export class OpenGroup implements Group {
     if (message === undefined || !message.continuesWith(rejection)) {
       message = new RejectedMessage(id, rejection);
       this.rejected.push(message);
-      this.bytes += rejection.payload.length;
     }
-    message.add(rejection);
-    this.bytes += REJECTION_BYTES;
+    this.bytes += REJECTION_BYTES + message.add(rejection);
     return rejectionId(id);
   }
 

@@ -19,8 +19,9 @@ const IDS = 2 ** 37;
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
-/** Messages that one listing looks at, at most: it holds up the event loop. */
+/** Messages that one listing looks at, at most, and bytes of them: it holds up the event loop. */
 const MAX_SCANNED = 10_000;
+const MAX_SCANNED_BYTES = 16 * 1024 * 1024;
 /** Messages that one turn of ageing removes. */
 const MAX_EXPIRED = 500;
 
@@ -72,11 +73,17 @@ export class RejectedReadings {
   /** Plans to add `messages`, and to remove what has to make room. */
   add(messages: readonly RejectedMessage[]): Change {
     if (messages.length === 0) return NOTHING;
+    const shares = new Map<string, number>();
+    const shareOf = (client: string): number => {
+      const share = shares.get(client) ?? this.#shareOf(client);
+      shares.set(client, share);
+      return share;
+    };
     const added = messages.map((message) => {
       const value = encodeRejected(message);
       const bytes = costOf(value.length) + costOf(12);
       const { firstId: id } = message;
-      return { share: this.#shareOf(message.shared.client), id, bytes, readings: message.own.length, value };
+      return { share: shareOf(message.shared.client), id, bytes, readings: message.own.length, value };
     });
     const addedBytes = added.reduce((sum, { bytes }) => sum + bytes, 0);
     const removals = this.#makeRoom(added, addedBytes);
@@ -111,12 +118,14 @@ export class RejectedReadings {
     return null;
   }
 
-  /** Newest first. Looks at the newest 10,000 messages (of the client, where one is asked for). */
+  /** Newest first. Looks at the newest 10,000 messages, or 16 MiB of them (of the client, where one is asked for). */
   list(filter: RejectionFilter): Rejection[] {
     const limit = Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
     const found: Rejection[] = [];
+    let scannedBytes = 0;
     for (const { id, value } of this.#newestFirst(filter.client)) {
-      if (found.length >= limit) break;
+      if (found.length >= limit || scannedBytes > MAX_SCANNED_BYTES) break;
+      scannedBytes += value.length;
       for (const rejection of decodeRejected(value, id).reverse()) {
         if (found.length < limit && matches(rejection, filter)) found.push(rejection);
       }

@@ -4,15 +4,15 @@ import type { NewRejection, Rejection } from '../store-contract.ts';
 import { ByteReader, damaged } from './bytes.ts';
 
 /**
- * The rejected readings of one message are kept together, so that its payload is kept once: an array of a thousand
- * bad elements is a thousand rejections of one payload. Their ids follow one another.
+ * The rejected readings of one message are kept together: an array of a thousand bad elements is one entry to write, to
+ * find and to evict rather than a thousand. Their ids follow one another.
  *
  * ```
  *  0  u8   version of this layout: 1
  *  1  u32  CRC-32 of everything from byte 5 on
  *  5  u32  length of the JSON
  *  9  the JSON: what the readings share, and of each one what it has of its own
- *     the payload, to the end
+ *     the payloads, to the end; a reading's own is `bytes` of them from `at` (all of them where it does not say)
  * ```
  */
 const REJECTION_VERSION = 1;
@@ -25,6 +25,9 @@ const MAX_DETAILED = 256;
 const MAX_VIOLATIONS = 50;
 const MAX_MESSAGE_LENGTH = 1000;
 const MAX_POINTER_LENGTH = 500;
+/** Beyond either, a further record begins: one is read, and evicted, as a whole. */
+const MAX_TOGETHER = 1000;
+const MAX_TOGETHER_BYTES = 256 * 1024;
 
 interface Shared {
   readonly source: string;
@@ -40,6 +43,8 @@ interface Own {
   readonly schema: string | null;
   readonly index: number | null;
   readonly violations: readonly Violation[];
+  readonly at?: number;
+  readonly bytes?: number;
 }
 
 /** The rejected readings of one message, on their way to the disk. */
@@ -47,27 +52,30 @@ export class RejectedMessage {
   readonly firstId: number;
   readonly shared: Shared;
   readonly own: Own[] = [];
-  readonly payload: Buffer;
-  /** To recognise the next reading of the same message; let go with the group. */
-  readonly #given: Buffer;
+  /** Copies. */
+  readonly payloads: Buffer[] = [];
+  payloadBytes = 0;
+  /** The last payload, to recognise it in the next reading; let go with the group. */
+  #given: Buffer | null = null;
 
   constructor(firstId: number, rejection: NewRejection) {
     const { source, topic, client, atMs, sink } = rejection;
     this.firstId = firstId;
     this.shared = { source, topic, client, atMs, sink };
-    this.#given = rejection.payload;
-    this.payload = Buffer.from(rejection.payload);
   }
 
   /** Whether `rejection` is a further element of this message's array. */
   continuesWith(rejection: NewRejection): boolean {
     const { shared } = this;
     const last = this.own.at(-1)?.index ?? null;
+    const bytes = rejection.payload === this.#given ? 0 : rejection.payload.length;
     return (
-      rejection.payload === this.#given &&
       rejection.index !== null &&
       last !== null &&
       rejection.index > last &&
+      this.own.length < MAX_TOGETHER &&
+      this.payloadBytes + bytes <= MAX_TOGETHER_BYTES &&
+      rejection.atMs === shared.atMs &&
       rejection.topic === shared.topic &&
       rejection.client === shared.client &&
       rejection.source === shared.source &&
@@ -75,10 +83,18 @@ export class RejectedMessage {
     );
   }
 
-  add(rejection: NewRejection): void {
-    const { code, device, schema, index } = rejection;
+  /** Returns by how many bytes of payload it grew. */
+  add(rejection: NewRejection): number {
+    const { code, device, schema, index, payload } = rejection;
+    const bytes = payload.length;
+    const grown = payload === this.#given ? 0 : bytes;
+    if (payload !== this.#given) this.payloads.push(Buffer.from(payload));
+    this.#given = payload;
+    this.payloadBytes += grown;
+    const at = this.payloadBytes - bytes;
     const violations = this.own.length < MAX_DETAILED ? rejection.violations.slice(0, MAX_VIOLATIONS) : [];
-    this.own.push({ code, device, schema, index, violations: violations.map(shortened) });
+    this.own.push({ code, device, schema, index, violations: violations.map(shortened), at, bytes });
+    return grown;
   }
 }
 
@@ -105,7 +121,7 @@ export function encodeRejected(message: RejectedMessage): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(REJECTION_VERSION, 0);
   header.writeUInt32LE(json.length, CRC_FROM);
-  const value = Buffer.concat([header, json, message.payload]);
+  const value = Buffer.concat([header, json, ...message.payloads]);
   value.writeUInt32LE(crc32(value.subarray(CRC_FROM)), CRC_AT);
   return value;
 }
@@ -119,8 +135,13 @@ export function decodeRejected(value: Buffer, firstId: number): Rejection[] {
     throw damaged(what, `its layout is ${version}, not ${REJECTION_VERSION}`);
   if (reader.u32() !== crc32(value.subarray(CRC_FROM))) throw damaged(what, 'its checksum does not match');
   const json = reader.text(reader.u32());
-  const payload = reader.bytes(reader.left);
+  const payloads = reader.bytes(reader.left);
   // Written by `encodeRejected`, and the checksum says it is as it was written.
   const { own, ...shared } = JSON.parse(json) as Shared & { own: Own[] };
-  return own.map((each, i) => ({ ...shared, ...each, id: rejectionId(firstId + i), payload }));
+  return own.map(({ at = 0, bytes = payloads.length, ...each }, i) => ({
+    ...shared,
+    ...each,
+    id: rejectionId(firstId + i),
+    payload: payloads.subarray(at, at + bytes),
+  }));
 }

@@ -32,7 +32,7 @@ test('the table sets medians of what was found against the marks', () => {
       'node-stack': [round(60_000, 20_000)],
     },
     latency: null,
-    idle: { connections: 15_000, bytesEach: 10_240 },
+    idle: { connections: 15_000, atFirst: 15_360, settled: 10_240 },
     startMs: [400],
     seconds: 5,
   });

@@ -91,6 +91,27 @@ export function storeRejectionsSuite(name: string, harness: StoreHarness): void 
       expect(store.rejections({ limit: 3 }).map(({ index }) => index)).toEqual([0, 199, 198]);
     });
 
+    it('are written together where they are elements of one message, each with its own bytes', async () => {
+      const store = await open();
+      const group = store.group();
+      const ids = Array.from({ length: 2500 }, (_, index) =>
+        group.reject(rejectionOf({ payload: Buffer.from(`{"n":${index}}`), index, violations: [] })),
+      );
+      const other = group.reject(rejectionOf({ client: 'c2', index: 9999 }));
+      await group.committed;
+      for (const each of [store, await crash()]) {
+        expect(each.status().rejectedCount).toBe(2501);
+        expect(each.status().rejectedBytes).toBeLessThan(2500 * 250);
+        for (const index of [0, 999, 1000, 2499]) {
+          const found = each.rejection(ids[index] ?? '');
+          expect(found).toMatchObject({ id: ids[index], index });
+          expect(found?.payload.toString()).toBe(`{"n":${index}}`);
+        }
+        expect(each.rejection(other)).toMatchObject({ client: 'c2' });
+        expect(each.rejections({ limit: 10_000 }).map(({ id }) => id)).toEqual([other, ...ids.toReversed()]);
+      }
+    });
+
     it('never use an id twice, not after a crash either', async () => {
       let store = await open({ rejected: { maxBytes: 1, maxAgeMs: 1 } });
       const seen = new Set<string>();

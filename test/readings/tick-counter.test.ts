@@ -42,6 +42,23 @@ describe('the digits a payload time is missing', () => {
     expect(new Set(all).size).toBe(6);
   });
 
+  it('keep two runs apart when a device sends late what is from before the start', () => {
+    const runs = [new TickCounter({ seed: 0.1 }), new TickCounter({ seed: 0.7, startedMs: 11 })];
+    const given = runs.map((run) => [4, 10, 12].map((ms) => run.nextNs('a', ms * 1000, MS)));
+    expect(given[0]?.[1]).toBe('10000000');
+    expect(new Set(given.flat().slice(0, -1)).size).toBe(5);
+    expect(given[1]?.[2]).toBe('12000000');
+  });
+
+  it('keep apart what a series is given before and after it was forgotten', () => {
+    const ticks = new TickCounter({ seed: 0.1, maxSeries: 1 });
+    const next = (series: string, ms: number): string | null => ticks.nextNs(series, ms * 1000, MS);
+    const before = [next('a', 1), next('a', 9)];
+    for (const other of ['b', 'c', 'd']) next(other, 9);
+    const after = [next('a', 5), next('a', 9)];
+    expect(new Set([...before, ...after]).size).toBe(4);
+  });
+
   it('stay within the tick', () => {
     for (const [span, us] of [
       [1_000_000, 7000],
