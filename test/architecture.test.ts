@@ -16,6 +16,7 @@ const LEAVES = [
   'gateway/errors.ts',
   'gateway/monitoring/events.ts',
   'gateway/printable.ts',
+  'gateway/edit-distance.ts',
   'gateway/package-root.ts',
 ];
 const LEAF_FOLDERS = ['gateway/line-protocol'];

@@ -12,7 +12,7 @@ import { makeDataFolder } from './data-folder.ts';
 import { type ControlAnswer, MAX_REQUEST_BYTES, parseRequest } from './protocol.ts';
 import { readLine } from './read-line.ts';
 import { openSocketPath } from './socket-path.ts';
-import { lockStart } from './start-lock.ts';
+import { lockFolder, lockStart } from './start-lock.ts';
 
 /** Answers an operation; rejects with a GatewayError to answer that. */
 export type ControlHandler = (op: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>;
@@ -86,6 +86,10 @@ async function takePlace(
     if (!(await listen(server, place.path, dataDir)))
       throw new GatewayError('data-in-use', `another gateway has just taken the data folder ${dataDir}`);
   }
+  const unlock = await lockFolder(dataDir).catch(async (error: unknown) => {
+    await closed(server);
+    throw error;
+  });
   // The folder itself is closed to others; this is for one that was there before with wider rights.
   chmodSync(place.path, 0o600);
 
@@ -93,15 +97,18 @@ async function takePlace(
     serve(next) {
       handler = next;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => {
-          place.release();
-          resolve();
-        });
-        for (const socket of sockets) socket.destroySoon();
-      }),
+    async close() {
+      const ended = closed(server);
+      for (const socket of sockets) socket.destroySoon();
+      await ended;
+      unlock();
+      place.release();
+    },
   };
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => void server.close(() => resolve()));
 }
 
 /** False where something stands at the path already. */

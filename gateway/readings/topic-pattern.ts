@@ -1,3 +1,4 @@
+import { editDistance } from '../edit-distance.ts';
 /**
  * The topics of a schema: levels as they are, `{name}` for one level, `{name+}` for all the rest (at least one).
  */
@@ -83,17 +84,4 @@ function levelDistance(level: Level, text: string): number {
   const b = text.slice(0, 64).toLowerCase();
   if (a === b) return 0.1;
   return Math.min(1, 0.1 + editDistance(a, b) / Math.max(a.length, b.length));
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 0; i < a.length; i += 1) {
-    const row = [i + 1];
-    for (let j = 0; j < b.length; j += 1) {
-      const replaced = (previous[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      row.push(Math.min(replaced, (previous[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
-    }
-    previous = row;
-  }
-  return previous.at(-1) ?? 0;
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
 import type { Shortage } from './storage.ts';
 
@@ -37,6 +37,8 @@ export class DiskRoom {
   #used = 0;
   #growing: Promise<void> | null = null;
   #closed: boolean = false;
+  /** Somebody deleted or moved the file: what is written to it from then on is not found again. */
+  #isLost: boolean = false;
   shortage: Shortage | null = null;
   freeBytes = 0;
 
@@ -57,6 +59,7 @@ export class DiskRoom {
 
   /** Whether a transaction of at most so many bytes ends within the file, with `reserveBytes` to spare. */
   fits(bytes: number, reserveBytes: number): boolean {
+    if (this.#isLost) return false;
     if (this.#used + bytes + reserveBytes > this.#allocated) this.#used = this.#options.endOfData();
     return this.#used + bytes + reserveBytes <= this.#allocated;
   }
@@ -82,10 +85,12 @@ export class DiskRoom {
   /** Looks at the disk, and grows if the headroom is low. Never rejects. */
   async refresh(): Promise<void> {
     try {
+      this.#isLost = !(await this.#isInPlace());
+      if (this.#isLost) throw new Error(`its file ${this.#options.file} was deleted or moved`);
       const { bavail, bsize } = await statfs(this.#options.dir);
       this.freeBytes = bavail * bsize;
     } catch (error) {
-      this.shortage = { state: 'unavailable', reason: `the disk cannot be asked: ${messageOf(error)}` };
+      this.shortage = { state: 'unavailable', reason: `the disk cannot be used: ${messageOf(error)}` };
       return;
     }
     if (this.#closed) return;
@@ -93,6 +98,14 @@ export class DiskRoom {
     const missing = this.#used + HEADROOM_BYTES - this.#allocated;
     if (missing > 0) await this.#grow(missing);
     else this.shortage = null;
+  }
+
+  /** Whether the path still leads to the open file. */
+  async #isInPlace(): Promise<boolean> {
+    const opened = await this.#handle?.stat();
+    if (opened === undefined) return true;
+    const found = await stat(this.#options.file).catch(() => null);
+    return found !== null && found.dev === opened.dev && found.ino === opened.ino;
   }
 
   async close(): Promise<void> {
@@ -112,7 +125,7 @@ export class DiskRoom {
   /** Writes only behind `#allocated`, where LMDB never writes: so it may run beside a transaction. */
   async #lengthen(bytes: number): Promise<void> {
     const handle = this.#handle;
-    if (handle === null || this.#closed) return;
+    if (handle === null || this.#closed || this.#isLost) return;
     const { minFreeDiskBytes, maxFileBytes, dir } = this.#options;
     if (this.#allocated + bytes > maxFileBytes) {
       this.shortage = { state: 'full', reason: `its file may not be longer than ${maxFileBytes} bytes` };

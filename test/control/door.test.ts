@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -84,6 +84,16 @@ describe('the control socket as lock', () => {
     writeFileSync(join(dataDir, 'control.sock'), '');
     await open(dataDir);
     expect(await callControl(dataDir, 'hello')).toEqual({ pid: 4711 });
+  });
+
+  test.runIf(process.platform === 'linux')('one whose socket was deleted still has the folder', async () => {
+    const dataDir = temporaryFolder();
+    const first = await open(dataDir);
+    rmSync(join(dataDir, 'control.sock'));
+    await expect(open(dataDir)).rejects.toMatchObject({ code: 'data-in-use' });
+    await first.close();
+    doors.length = 0;
+    await open(dataDir);
   });
 
   test('one that lives but does not answer still has the folder', async () => {
