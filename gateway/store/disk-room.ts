@@ -86,11 +86,11 @@ export class DiskRoom {
   async refresh(): Promise<void> {
     try {
       this.#isLost = !(await this.#isInPlace());
-      if (this.#isLost) throw new Error(`its file ${this.#options.file} was deleted or moved`);
+      if (this.#isLost) return await this.#grow(0);
       const { bavail, bsize } = await statfs(this.#options.dir);
       this.freeBytes = bavail * bsize;
     } catch (error) {
-      this.shortage = { state: 'unavailable', reason: `the disk cannot be used: ${messageOf(error)}` };
+      this.shortage = { state: 'unavailable', reason: `the disk cannot be asked: ${messageOf(error)}` };
       return;
     }
     if (this.#closed) return;
@@ -125,7 +125,11 @@ export class DiskRoom {
   /** Writes only behind `#allocated`, where LMDB never writes: so it may run beside a transaction. */
   async #lengthen(bytes: number): Promise<void> {
     const handle = this.#handle;
-    if (handle === null || this.#closed || this.#isLost) return;
+    if (handle === null || this.#closed) return;
+    if (this.#isLost) {
+      this.shortage = { state: 'unavailable', reason: `its file ${this.#options.file} was deleted or moved` };
+      return;
+    }
     const { minFreeDiskBytes, maxFileBytes, dir } = this.#options;
     if (this.#allocated + bytes > maxFileBytes) {
       this.shortage = { state: 'full', reason: `its file may not be longer than ${maxFileBytes} bytes` };
