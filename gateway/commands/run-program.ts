@@ -33,7 +33,7 @@ export async function runProgram(
   };
   const program = new Command('telemetry-gateway')
     .description(
-      'Receives sensor readings over MQTT, validates and keeps them, and delivers each to a database.',
+      'Receives sensor readings over MQTT, validates and keeps them, and delivers each to a database.\nWithout a command it starts.',
     )
     .version(io.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
@@ -55,7 +55,7 @@ export async function runProgram(
       .configureOutput({ writeOut: (text) => io.write(text), writeErr: (text) => io.writeError(text) }),
   );
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(withCommand(args), { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
@@ -63,6 +63,15 @@ export async function runProgram(
     io.writeError(args.includes('--json') ? jsonError(error) : errorText(error));
     return error.code === 'usage' ? EXIT_USAGE : EXIT_ERROR;
   }
+}
+
+const ABOUT_THE_PROGRAM = ['-h', '--help', '-V', '--version'];
+
+/** Without a command it is `start`: what `npm start` means, with or without options. */
+function withCommand(args: readonly string[]): string[] {
+  const [first] = args;
+  const isNamed = first !== undefined && (!first.startsWith('-') || ABOUT_THE_PROGRAM.includes(first));
+  return isNamed ? [...args] : ['start', ...args];
 }
 
 function forAll(command: Command, action: (command: Command) => void): void {

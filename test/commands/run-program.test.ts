@@ -83,9 +83,18 @@ describe('the command line', () => {
   test('help and version are no errors; what is not understood ends with 2', async () => {
     expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('explain') });
     expect(await run(['--version'])).toMatchObject({ code: 0, out: '1.2.3\n' });
-    for (const args of [[], ['nope'], ['account', '--nope'], ['explain'], ['rejected', 'list', '-n', '0']])
+    for (const args of [['nope'], ['account', '--nope'], ['explain'], ['rejected', 'list', '-n', '0']])
       expect(await run(args), args.join(' ')).toMatchObject({ code: 2, out: '' });
     expect((await run(['acount'])).err).toContain('account');
+  });
+
+  test('without a command it starts, with whatever options', async () => {
+    const started: (string | null)[] = [];
+    const runGateway: CommandParts['runGateway'] = async (config) => void started.push(config.file);
+    writeFileSync(join(cwd, 'other.yaml'), 'data: ./elsewhere\n');
+    expect((await run([], { parts: { runGateway } })).code).toBe(0);
+    expect((await run(['--config', 'other.yaml'], { parts: { runGateway } })).code).toBe(0);
+    expect(started).toEqual([join(cwd, 'gateway.yaml'), join(cwd, 'other.yaml')]);
   });
 
   test('every command takes --config and --json', async () => {
