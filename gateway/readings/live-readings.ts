@@ -61,11 +61,18 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
   let loading: Promise<void> = Promise.resolve();
 
   const load = async (): Promise<void> => {
+    const trouble = (message: string): void =>
+      tell([{ file: dir, line: 1, column: 1, pointer: '', message }]);
     let names: string[];
     try {
       names = schemaFiles(dir);
     } catch (error) {
-      tell([{ file: dir, line: 1, column: 1, pointer: '', message: messageOf(error) }]);
+      trouble(messageOf(error));
+      return;
+    }
+    // An empty folder is a mount that was lost more often than a wish, and would let every reading go by unstored.
+    if (names.length === 0 && inForce !== null && inForce.size > 0) {
+      trouble('holds no schema file any more; to have none, restart with it empty');
       return;
     }
     seen = await look(names);
@@ -145,7 +152,12 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
       const words = problemText(problem);
       if (known.has(words)) continue;
       const stays = inForce?.has(problem.file) === true;
-      const consequence = stays ? 'its last good version stays in force' : 'it is not in force';
+      const consequence =
+        problem.file === dir && inForce !== null
+          ? 'the schemas that were in it stay in force'
+          : stays
+            ? 'its last good version stays in force'
+            : 'it is not in force';
       events.emit('schema.problem', { problem: words, consequence });
     }
     if (problems.length > 0 && next.length === 0) events.emit('schema.mended');

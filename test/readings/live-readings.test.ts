@@ -108,6 +108,23 @@ describe('schema files that change while readings flow', () => {
     ]);
   });
 
+  it('stay in force when the folder is suddenly empty, as when its mount is lost, and say so', async () => {
+    const gateway = new Gateway();
+    gateway.write('env.json', env('one'));
+    const readings = await gateway.start();
+    rmSync(join(gateway.dir, 'env.json'));
+    await readings.reload();
+    expect(measurementOf(readings)).toBe('one');
+    expect(readings.problems()).toHaveLength(1);
+    expect(gateway.told.join()).toMatch(
+      /holds no schema file any more.*the schemas that were in it stay in force/,
+    );
+    gateway.write('env.json', env('two'));
+    await readings.reload();
+    expect(measurementOf(readings)).toBe('two');
+    expect(readings.problems()).toEqual([]);
+  });
+
   it('leave the last good version in force when they are bad, loudly, also after a restart', async () => {
     const gateway = new Gateway();
     gateway.write('env.json', env('good'));
