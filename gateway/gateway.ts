@@ -129,6 +129,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     topics,
     clock,
     unrouted,
+    maxPayloadBytes: payloadBytes,
   });
   const broker = createMqttBroker(
     { listeners: config.mqtt.listeners, limits: config.mqtt.limits },

@@ -27,6 +27,7 @@ export interface IngestDeps {
   readonly clock: Clock;
   /** What becomes of a topic that no schema claims. */
   readonly unrouted: 'forward' | 'reject';
+  readonly maxPayloadBytes: number;
 }
 
 type Bad = Extract<Reading, { kind: 'bad' }>;
@@ -35,6 +36,7 @@ const STORED: readonly Outcome[] = Object.freeze([Object.freeze({ kind: 'stored'
 const FORWARDED: readonly Outcome[] = Object.freeze([Object.freeze({ kind: 'forwarded' as const })]);
 const DUPLICATE = Object.freeze({ kind: 'duplicate' as const });
 const NO_SCHEMAS: readonly string[] = Object.freeze([]);
+const OPENING_BRACKET = 0x5b;
 const AT_ONCE: Promise<void> = Promise.resolve();
 
 /**
@@ -46,7 +48,8 @@ const AT_ONCE: Promise<void> = Promise.resolve();
  * exactly one outcome. The promise it returns belongs to the group, not to the message.
  */
 export function createIngest(deps: IngestDeps): Ingest {
-  const { readings, interpret, formats, store, repeats, arrival, topics, clock, unrouted } = deps;
+  const { readings, interpret, formats, store, repeats, arrival, topics, clock, unrouted, maxPayloadBytes } =
+    deps;
 
   function ingest(message: Message): Ingested {
     const nowMs = clock.nowMs();
@@ -74,8 +77,19 @@ export function createIngest(deps: IngestDeps): Ingest {
       const { transfer } = message;
       if (transfer !== null) repeats.refused(message, transfer);
       if (isRefusal(error))
-        store.countLater(message.source, deviceOf(message, route), 'refused', sizeOf(message.payload));
+        store.countLater(message.source, deviceOf(message, route), 'refused', readingsIn(message.payload));
       throw error;
+    }
+  }
+
+  /** How many readings a refused payload held: one, unless it is a list that would have been taken. */
+  function readingsIn(payload: Buffer): number {
+    if (payload[0] !== OPENING_BRACKET || payload.length > maxPayloadBytes) return 1;
+    try {
+      const value: unknown = JSON.parse(payload.toString('utf8'));
+      return Array.isArray(value) ? Math.max(1, value.length) : 1;
+    } catch {
+      return 1;
     }
   }
 
@@ -180,17 +194,4 @@ function isRecognisable(reading: Reading): boolean {
 /** The account is kept per device; what cannot be laid to a device is laid to the client that sent it. */
 function deviceOf(message: Message, route: Route | null): string {
   return route?.deviceOf(message) ?? message.device ?? `client:${message.client}`;
-}
-
-const OPENING_BRACKET = 0x5b;
-
-/** How many readings a refused payload held: one, unless it is an array. Bounded by the payload's own limit. */
-function sizeOf(payload: Buffer): number {
-  if (payload[0] !== OPENING_BRACKET) return 1;
-  try {
-    const value: unknown = JSON.parse(payload.toString('utf8'));
-    return Array.isArray(value) ? Math.max(1, value.length) : 1;
-  } catch {
-    return 1;
-  }
 }

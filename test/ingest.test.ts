@@ -49,6 +49,7 @@ describe('ingest', () => {
       topics: createTopicsSeen(),
       clock,
       unrouted: options.unrouted ?? 'forward',
+      maxPayloadBytes: 1_000,
     });
   }
 

@@ -146,18 +146,17 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
     }
   };
 
+  const consequenceOf = ({ file }: Problem): string => {
+    if (file === dir && inForce !== null) return 'the schemas that were in it stay in force';
+    return inForce?.has(file) === true ? 'its last good version stays in force' : 'it is not in force';
+  };
+
   const tell = (next: readonly Problem[]): void => {
     const known = new Set(problems.map(problemText));
     for (const problem of next) {
       const words = problemText(problem);
       if (known.has(words)) continue;
-      const stays = inForce?.has(problem.file) === true;
-      const consequence =
-        problem.file === dir && inForce !== null
-          ? 'the schemas that were in it stay in force'
-          : stays
-            ? 'its last good version stays in force'
-            : 'it is not in force';
+      const consequence = consequenceOf(problem);
       events.emit('schema.problem', { problem: words, consequence });
     }
     if (problems.length > 0 && next.length === 0) events.emit('schema.mended');
