@@ -24,9 +24,16 @@ export interface Clock {
  * restarts (its high-water mark is committed with the data) and when the wall clock steps back.
  */
 export interface ArrivalClock {
+  /** 19 digits; while `isProvisional`, at most 17. */
   nextNs(): string;
   /** The highest millisecond handed out so far; committed with each group. */
   readonly highWaterMs: number;
+  /**
+   * The gateway's own clock is not set yet (no RTC, no network). Times of arrival are then provisional: nanoseconds of
+   * uptime, told by their few digits from any real time, and the store gives them their time when the clock is set.
+   * Nothing may be rejected for its time meanwhile.
+   */
+  readonly isProvisional: boolean;
 }
 
 // ── Arrivals ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -56,6 +63,12 @@ export interface Message {
   readonly transfer: Transfer | null;
   /** The sender asked its broker to keep it for later subscribers. With an empty payload it only clears that. */
   readonly retain: boolean;
+  /** Where it came from, for people: an IP address, the path of a port. Null where there is none to tell. */
+  readonly address: string | null;
+  /** The format spec by which the source has this payload read (a serial port's); null: as the schema says. */
+  readonly format: string | null;
+  /** Somebody waits for a receipt of each of its readings, also of stored ones. */
+  readonly receipts: boolean;
 }
 
 // ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -84,9 +97,23 @@ export interface Violation {
   readonly message: string;
 }
 
+/** For the receipt of a reading that was taken. */
+export interface TakenReceipt {
+  /** ms since the epoch. */
+  readonly atMs: number;
+  /** The reading's own `seq` property, where it has an integer one. */
+  readonly seq: number | null;
+  /** False: only `Message.receipts` asks for it, not its schema. */
+  readonly bySchema: boolean;
+}
+
 /** What became of one reading. `refused` is no outcome here: then `committed` rejects, or `ingest` throws. */
 export type Outcome =
-  | { readonly kind: 'stored' | 'duplicate' | 'forwarded' }
+  | {
+      readonly kind: 'stored' | 'duplicate' | 'forwarded';
+      /** Where its schema, or `Message.receipts`, asks for one. */
+      readonly receipt: TakenReceipt | null;
+    }
   | {
       readonly kind: 'rejected';
       readonly id: string;
@@ -125,34 +152,77 @@ export interface Ingest {
 
 // ── Readings ────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** One reading, interpreted under its schema: a point to store, or the reasons why not. */
-export type Reading =
-  | {
-      readonly kind: 'point';
-      readonly device: string;
-      /** `$id` of the schema. */
-      readonly schema: string;
-      /** Line protocol with a nanosecond timestamp, ending in "\n". */
-      readonly line: string;
-      /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
-      readonly recognisable: boolean;
-    }
-  | {
-      readonly kind: 'bad';
-      /** Null where the device could not be told. */
-      readonly device: string | null;
-      /** `$id`; null where no single schema applied. */
-      readonly schema: string | null;
-      readonly code: Exclude<RejectionCode, 'sink-rejected'>;
-      readonly violations: readonly Violation[];
-      readonly seq: number | null;
-    };
+export type FieldType = 'float' | 'integer' | 'string' | 'boolean';
+
+/** A field that a schema may write. */
+export interface SchemaField {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+/**
+ * Where a point is stored: measurement and tags. One object for all readings of a topic whose series does not depend on
+ * the payload.
+ */
+export interface Series {
+  /** The line protocol before the fields: measurement and tags, sorted and escaped. */
+  readonly key: string;
+  readonly measurement: string;
+  readonly device: string;
+  /** Every field that its schema may write, one shared array for each schema. */
+  readonly fields: readonly SchemaField[];
+  /** For the ledgers alone: what they know of this series, so that they need not look it up for each reading. */
+  known: object | null;
+}
+
+/** Names a reading within its device: 64 bits of the properties that its schema declares as `identity`. */
+export interface Identity {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** A reading to store. */
+export interface Point {
+  readonly kind: 'point';
+  readonly device: string;
+  /** `$id` of the schema. */
+  readonly schema: string;
+  /** Line protocol with a nanosecond timestamp, ending in "\n". */
+  readonly line: string;
+  /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
+  readonly recognisable: boolean;
+  readonly series: Series;
+  /** Null where the schema declares none, or the reading does not have all of it. */
+  readonly identity: Identity | null;
+  /** The device's own time as it was sent, µs since 1970 (an age counts as none); null where there is none. */
+  readonly sentUs: number | null;
+  readonly seq: number | null;
+  /** Its schema asks for a receipt of each reading. */
+  readonly receipt: boolean;
+}
+
+/** A reading that cannot be stored, and the reasons why not. */
+export interface BadReading {
+  readonly kind: 'bad';
+  /** Null where the device could not be told. */
+  readonly device: string | null;
+  /** `$id`; null where no single schema applied. */
+  readonly schema: string | null;
+  readonly code: Exclude<RejectionCode, 'sink-rejected'>;
+  readonly violations: readonly Violation[];
+  /** As in `Point`. */
+  readonly sentUs: number | null;
+  readonly seq: number | null;
+}
+
+/** One reading, interpreted under its schema. */
+export type Reading = Point | BadReading;
 
 /** What a topic leads to. */
 export interface Route {
   /** `$id` of each schema that shares this topic (several only with `select`). */
   readonly schemas: readonly string[];
-  /** Name of the payload format: `json`. */
+  /** The format spec of the payload: `json`, `scalar`, or as `Formats` describes. */
   readonly format: string;
   /** The device where the topic, client or port tells it without the payload; else null. */
   deviceOf(message: Message): string | null;
@@ -177,6 +247,15 @@ export interface Source {
   stop(deadlineMs: number): Promise<void>;
   /** Open connections or ports. */
   connections(): number;
+}
+
+/**
+ * Formats by their spec: a name (`json`, `scalar`, `nmea`, …), or for those with options the compact JSON of
+ * `{"<name>": {options}}` with sorted keys, as `telemetry.format` and a serial port's `format` have it.
+ */
+export interface Formats {
+  /** Null where there is no such format, or its options make no sense. The same object for the same spec. */
+  get(spec: string): Format | null;
 }
 
 /** Turns payload bytes into a plain value. Bounded in depth and keys. */

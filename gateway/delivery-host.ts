@@ -7,6 +7,7 @@ import type { SinkConfig } from './config/gateway-config.ts';
 import type { Clock } from './contracts.ts';
 import { DeliveryLoop, type DeliveryPorts } from './delivery.ts';
 import { BACKOFF, Backoff } from './delivery-backoff.ts';
+import type { ReplayedLines } from './delivery-replay.ts';
 import { batchLimitsOf, createSink } from './delivery-sink.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './delivery-worker.ts';
 import { messageOf } from './errors.ts';
@@ -43,6 +44,8 @@ export interface DeliveryStats {
 export interface Delivery {
   health(): SinkHealth;
   stats(): DeliveryStats;
+  /** Gives the sink, and it alone, lines that it once refused; they are settled by who asks. One at a time. Never rejects. */
+  replay(lines: Buffer): Promise<ReplayedLines>;
   /** Writes what is there within `deadlineMs`, then lets go. What was not written stays in the store. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -89,6 +92,7 @@ export function startDelivery(config: SinkConfig, cursor: number, deps: Delivery
 interface Run {
   wake(throughSeq: number): void;
   stop(deadlineMs: number): void;
+  replay(lines: Buffer): Promise<ReplayedLines>;
   readonly ended: Promise<void>;
 }
 
@@ -102,6 +106,7 @@ class Host implements Delivery {
   private current: SinkHealth;
   private counters = { writtenPoints: 0, writes: 0, writeMs: 0, refusedPoints: 0, restarts: 0 };
   private settling: Promise<unknown> = Promise.resolve();
+  private replays = 0;
 
   constructor(config: SinkConfig, deps: DeliveryDeps) {
     this.config = config;
@@ -150,6 +155,17 @@ class Host implements Delivery {
     return { ...this.counters };
   }
 
+  async replay(lines: Buffer): Promise<ReplayedLines> {
+    if (this.replays > 0) return { error: 'another replay is under way' };
+    if (this.run === null) return { error: this.current.reason ?? `the sink is ${this.current.state}` };
+    this.replays += 1;
+    try {
+      return await this.run.replay(lines);
+    } finally {
+      this.replays -= 1;
+    }
+  }
+
   stop(deadlineMs: number): Promise<void> {
     this.stopped ??= this.end(deadlineMs);
     return this.stopped;
@@ -159,6 +175,7 @@ class Host implements Delivery {
     this.run = {
       wake: (throughSeq) => loop.wake(throughSeq),
       stop: (deadlineMs) => loop.stop(deadlineMs),
+      replay: (lines) => loop.replay(lines),
       ended: loop.run(),
     };
   }
@@ -207,7 +224,8 @@ class Host implements Delivery {
           () => say({ kind: 'settled', error: null }),
           (failure: unknown) => say({ kind: 'settled', error: messageOf(failure) }),
         );
-      } else if (message.kind === 'health') this.ports.report(message.health);
+      } else if (message.kind === 'replayed') replayed(message.result);
+      else if (message.kind === 'health') this.ports.report(message.health);
       else if (message.kind === 'wrote') this.ports.wrote(message.points, message.ms);
       else if (message.kind === 'event') this.ports.emit(message.name, message.fields);
       else error = null;
@@ -215,6 +233,7 @@ class Host implements Delivery {
     worker.on('error', (failure) => {
       error = messageOf(failure);
     });
+    let replayed: (result: ReplayedLines) => void = () => undefined;
     let leave = (): void => undefined;
     const ended = new Promise<void>((resolve) => {
       leave = resolve;
@@ -223,6 +242,13 @@ class Host implements Delivery {
     this.run = {
       ended,
       wake: (throughSeq) => say({ kind: 'wake', throughSeq }),
+      // A thread that ends answers nothing any more.
+      replay: (lines) =>
+        new Promise((resolve) => {
+          replayed = resolve;
+          void ended.then(() => resolve({ error: 'its thread ended' }));
+          say({ kind: 'replay', lines });
+        }),
       stop: (deadlineMs) => {
         say({ kind: 'stop', deadlineMs });
         const timer = setTimeout(() => {

@@ -6,6 +6,7 @@ import { isMainThread, type MessagePort, parentPort, workerData } from 'node:wor
 import { systemClock } from './clock.ts';
 import type { SinkConfig } from './config/gateway-config.ts';
 import { DeliveryLoop, type DeliveryPorts } from './delivery.ts';
+import type { ReplayedLines } from './delivery-replay.ts';
 import { batchLimitsOf, createSink } from './delivery-sink.ts';
 import { GatewayError } from './errors.ts';
 import type { EventFields, EventName } from './monitoring/events.ts';
@@ -27,11 +28,14 @@ export interface WorkerStart {
 export type ToWorker =
   | { readonly kind: 'wake'; readonly throughSeq: number }
   | { readonly kind: 'settled'; readonly error: string | null }
+  /** One at a time; answered by `replayed`. */
+  | { readonly kind: 'replay'; readonly lines: Uint8Array }
   | { readonly kind: 'stop'; readonly deadlineMs: number };
 
 export type FromWorker =
   /** One at a time; answered by `settled`. */
   | { readonly kind: 'settle'; readonly settlement: Settlement }
+  | { readonly kind: 'replayed'; readonly result: ReplayedLines }
   | { readonly kind: 'health'; readonly health: SinkHealth }
   | { readonly kind: 'wrote'; readonly points: number; readonly ms: number }
   | { readonly kind: 'event'; readonly name: EventName; readonly fields: EventFields }
@@ -67,7 +71,12 @@ async function work(port: MessagePort, start: WorkerStart): Promise<void> {
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'wake') loop.wake(message.throughSeq);
     else if (message.kind === 'settled') settled(message.error);
-    else loop.stop(message.deadlineMs);
+    else if (message.kind === 'replay') {
+      const { buffer, byteOffset, byteLength } = message.lines;
+      void loop
+        .replay(Buffer.from(buffer, byteOffset, byteLength))
+        .then((result) => port.postMessage({ kind: 'replayed', result } satisfies FromWorker));
+    } else loop.stop(message.deadlineMs);
   });
   await loop.run();
   port.postMessage({ kind: 'stopped' } satisfies FromWorker);

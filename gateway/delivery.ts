@@ -12,6 +12,7 @@
 import type { Clock } from './contracts.ts';
 import { BACKOFF, Backoff, type BackoffOptions } from './delivery-backoff.ts';
 import { deviceIn, splitLines } from './delivery-lines.ts';
+import { type ReplayedLines, replayLines } from './delivery-replay.ts';
 import { deliverSlice, type RefusedLine } from './delivery-slice.ts';
 import { isGatewayError, messageOf } from './errors.ts';
 import type { EventFields, EventName } from './monitoring/events.ts';
@@ -48,6 +49,12 @@ export interface DeliveryOptions {
   readonly random?: () => number;
 }
 
+/** Lines to be given to the sink once more, between two slices. */
+interface ReplayJob {
+  readonly lines: Buffer;
+  readonly done: (result: ReplayedLines) => void;
+}
+
 /** What one loop works with. */
 export interface DeliveryParts {
   readonly sink: Sink;
@@ -71,6 +78,7 @@ export class DeliveryLoop {
   private readonly deadline = new AbortController();
   private cursor: number;
   private throughSeq: number;
+  private replayJob: ReplayJob | null = null;
   /** Ends the wait for something to write; null where nothing waits. */
   private rouse: (() => void) | null = null;
   /** Both sides agree on what is written. After a write that failed, but may be done all the same, they may not. */
@@ -96,9 +104,9 @@ export class DeliveryLoop {
     };
   }
 
-  /** Groups up to this one are synced and may be read. */
+  /** Groups up to this one are synced and may be read. The same again: one that was held back may be now. */
   wake(throughSeq: number): void {
-    if (throughSeq <= this.throughSeq) return;
+    if (throughSeq < this.throughSeq) return;
     this.throughSeq = throughSeq;
     this.rouse?.();
   }
@@ -109,6 +117,25 @@ export class DeliveryLoop {
     this.stopping.abort();
     this.rouse?.();
     void this.parts.clock.sleep(deadlineMs, this.deadline.signal).then(() => this.deadline.abort());
+  }
+
+  /**
+   * Gives the sink lines that it once refused: between two slices, so it is never written twice at once. Where it is in
+   * trouble that is said at once: nobody waits for it to pass. Never rejects.
+   */
+  replay(lines: Buffer): Promise<ReplayedLines> {
+    const { state, reason } = this.health;
+    if (this.stopping.signal.aborted || state === 'stopped')
+      return Promise.resolve({ error: 'the gateway is stopping' });
+    if (state !== 'idle' && state !== 'writing')
+      return Promise.resolve({
+        error: reason === null ? `the sink is ${state}` : `the sink is ${state}: ${reason}`,
+      });
+    if (this.replayJob !== null) return Promise.resolve({ error: 'another replay is under way' });
+    return new Promise((done) => {
+      this.replayJob = { lines, done };
+      this.rouse?.();
+    });
   }
 
   /** Runs until stopped; then everything is settled or left as it was, and sink and reader are closed. Never rejects. */
@@ -124,6 +151,7 @@ export class DeliveryLoop {
       await this.settling;
     } finally {
       this.deadline.abort();
+      this.endReplay({ error: 'the gateway is stopping' });
       await Promise.allSettled([sink.close(), reader.close()]);
       this.become('stopped', null);
     }
@@ -167,6 +195,10 @@ export class DeliveryLoop {
     while (!this.deadline.signal.aborted) {
       try {
         if (!this.sure && !(await this.open())) return;
+        if (this.replayJob !== null) {
+          await this.answerReplay(this.replayJob.lines);
+          continue;
+        }
         const slice = this.read(this.throughSeq);
         if (slice === null) {
           if (this.stopping.signal.aborted) return;
@@ -189,7 +221,6 @@ export class DeliveryLoop {
   /** False: stop. */
   private async deliverOne(slice: LogSlice): Promise<boolean> {
     if (this.health.state === 'idle') this.become('writing', null);
-    const { sink, ports, clock } = this.parts;
     const lines = splitLines(slice.lines);
     if (lines.count === 0) {
       await this.settle(slice, []);
@@ -197,16 +228,7 @@ export class DeliveryLoop {
     }
     const result = await deliverSlice(
       lines,
-      async (part, count, whole) => {
-        const startedMs = clock.monotonicMs();
-        const decision = await sink.write(part, whole ? slice.lastSeq : null, this.deadline.signal);
-        if (decision.kind === 'written') {
-          this.health = { ...this.health, lastWriteMs: clock.nowMs() };
-          ports.wrote(count, clock.monotonicMs() - startedMs);
-        }
-        if (decision.kind === 'written' && this.health.state === 'retrying') this.recovered();
-        return decision;
-      },
+      async (part, count, whole) => await this.write(part, count, whole ? slice.lastSeq : null),
       async (trouble) => await this.waitAfter(trouble),
     );
     if (result.kind === 'stopped') return false;
@@ -221,6 +243,34 @@ export class DeliveryLoop {
     this.recovered();
     this.reportRefused(result.refused);
     return true;
+  }
+
+  private async write(lines: Buffer, count: number, throughSeq: number | null): Promise<Decision> {
+    const { sink, ports, clock } = this.parts;
+    const startedMs = clock.monotonicMs();
+    const decision = await sink.write(lines, throughSeq, this.deadline.signal);
+    if (decision.kind !== 'written') return decision;
+    this.health = { ...this.health, lastWriteMs: clock.nowMs() };
+    ports.wrote(count, clock.monotonicMs() - startedMs);
+    if (this.health.state === 'retrying') this.recovered();
+    return decision;
+  }
+
+  /** Nothing of it is settled here: whose lines they were does that. */
+  private async answerReplay(bytes: Buffer): Promise<void> {
+    if (this.health.state === 'idle') this.become('writing', null);
+    const result = await replayLines(splitLines(bytes), (part, count) => this.write(part, count, null)).catch(
+      (error: unknown): ReplayedLines => ({ error: `internal error: ${messageOf(error)}` }),
+    );
+    // What was not answered may be written or not: both sides have to agree again.
+    if ('error' in result) this.sure = false;
+    this.endReplay(result);
+  }
+
+  private endReplay(result: ReplayedLines): void {
+    const job = this.replayJob;
+    this.replayJob = null;
+    job?.done(result);
   }
 
   private read(throughSeq: number): LogSlice | null {
@@ -275,6 +325,7 @@ export class DeliveryLoop {
       this.parts.ports.emit(state === 'paused' ? 'sink.paused' : 'sink.retrying', fields);
     }
     this.become(state, trouble.reason);
+    this.endReplay({ error: `the sink is ${state}: ${trouble.reason}` });
     const ms = trouble.kind === 'pause' ? backoff.pauseMs() : backoff.retryMs(trouble.afterMs);
     await this.parts.clock.sleep(ms, this.stopping.signal);
     return !this.stopping.signal.aborted;

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   'not-running': 'No gateway runs on this data folder.',
   starting: 'The gateway on this data folder is just starting; ask again in a moment.',
   'not-found': 'There is nothing under this name.',
+  'replay-busy': 'Another replay is under way; wait until it is done.',
   internal: 'Something failed that should not; it was contained, and the log says what.',
   usage: 'The command was given something it does not understand.',
 } as const;

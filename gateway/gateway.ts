@@ -1,25 +1,32 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
+import { balanceOf } from './account-balance.ts';
+import { watchAccount } from './account-watch.ts';
 import { announce } from './announce.ts';
 import { createApi } from './api/create-api.ts';
-import { createArrivalClock } from './arrival-clock.ts';
 import type { GatewayConfig } from './config/gateway-config.ts';
 import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
 import { openDoor } from './control/door.ts';
-import { type Delivery, startDelivery } from './delivery-host.ts';
 import { messageOf } from './errors.ts';
 import { explain } from './explain.ts';
-import { createFormats } from './formats/formats.ts';
 import { createIngest } from './ingest.ts';
 import { createInterpret } from './interpret.ts';
+import { createKeep } from './keep.ts';
 import type { Events } from './monitoring/events.ts';
 import { createMetrics, type Timings } from './monitoring/metrics.ts';
 import { createOperations } from './operations.ts';
-import { createLiveReadings } from './readings/live-readings.ts';
+import type { SourceStatus } from './operations-contract.ts';
+import { createOwnMeasurements } from './own-measurements.ts';
 import { createRepeats } from './repeats.ts';
+import { createReplay } from './replay.ts';
+import { createSerial } from './serial-wiring.ts';
+import { deviceStateTopic } from './sources/mqtt-broker/device-state.ts';
 import { createMqttBroker } from './sources/mqtt-broker.ts';
+import { startDeliveries } from './start-deliveries.ts';
+import { startKnowledge } from './start-knowledge.ts';
 import { type LmdbStoreOptions, openLmdbStore } from './store/lmdb-store.ts';
+import { DEFAULT_STORE_OPTIONS } from './store/store-options.ts';
 import { createTopicsSeen } from './topics-seen.ts';
 
 export interface GatewayDeps {
@@ -39,10 +46,12 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** Field types, devices, schemas. */
+const OTHER_DOCUMENTS = 150_000;
+/** With the longest tags that are usual; measured: 450 on disk. */
+const SERIES_DOCUMENT_BYTES = 1_024;
 /** From the stop signal until the last acknowledgement has left. */
 const LAST_ACKNOWLEDGEMENTS_MS = 3_000;
-/** Then, until the last write; what is not written by then waits in the store. */
-const LAST_WRITES_MS = 5_000;
 
 /**
  * The wiring. Up from the disk to the door: data folder, store, sinks, doors, sources; down in reverse, so that nothing is
@@ -80,6 +89,15 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const onFailure = (hook: string, error: unknown): void =>
     events.emit('hook.failed', { hook, error: messageOf(error) });
 
+  const runUntilStopped = (run: (signal: AbortSignal) => Promise<void>): void => {
+    const stopping = new AbortController();
+    const ended = run(stopping.signal);
+    up.push(async () => {
+      stopping.abort();
+      await ended;
+    });
+  };
+
   const door = await openDoor(config.dataDir, { pid, onFailure });
   up.push(() => door.close());
   let timings: Timings | null = null;
@@ -89,84 +107,135 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     committed: (ms) => timings?.committed(ms),
   });
   up.push(() => store.close());
-  const documents = {
-    get: (name: string) => store.document(name),
-    set: (name: string, text: string) => store.setDocument(name, text),
-  };
-  const readings = await createLiveReadings({ dir: config.schemasDir, documents, events, clock });
-  up.push(async () => readings.close());
-
-  const deliveries: Delivery[] = [];
-  // Before the first runs: where a later one cannot start, those before it are stopped all the same.
-  up.push(async () => {
-    await Promise.all(deliveries.map((delivery) => delivery.stop(LAST_WRITES_MS)));
-  });
-  for (const sink of config.sinks) {
-    const limits = sink.type === 'influxdb' ? sink : { maxBacklogBytes: null, whenFull: 'block' as const };
-    const { cursor } = store.openSink(sink.name, {
-      maxBacklogBytes: limits.maxBacklogBytes,
-      whenFull: limits.whenFull,
-    });
-    const onWrite = (name: string, _points: number, ms: number): void => timings?.wrote(name, ms);
-    const { dataDir } = config;
-    deliveries.push(startDelivery(sink, cursor, { store, events, clock, mode: 'worker', dataDir, onWrite }));
-  }
+  const knowledge = await startKnowledge(
+    config,
+    {
+      store,
+      clock,
+      events,
+      onState: (device, state, { lastSeenMs, expectEveryMs }) =>
+        broker.publishState(
+          deviceStateTopic(device),
+          Buffer.from(JSON.stringify({ state, lastSeen: new Date(lastSeenMs).toISOString(), expectEveryMs })),
+          true,
+        ),
+    },
+    up,
+  );
+  const { wall, book, devices, formats, readings, ledgers } = knowledge;
+  const deliveries = startDeliveries(
+    config,
+    { store, ledgers, clock, events, onWrite: (sink, ms) => timings?.wrote(sink, ms) },
+    up,
+  );
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);
   const topics = createTopicsSeen();
-  const { payloadDepth, payloadKeys, payloadBytes } = config.limits;
-  const formats = createFormats({ maxDepth: payloadDepth, maxKeys: payloadKeys });
+  const { payloadBytes } = config.limits;
   const interpret = createInterpret({ formats, maxPayloadBytes: payloadBytes });
-  const arrival = createArrivalClock(clock, store.highWaterMs);
+  const versionOf = (schema: string): string | null => readings.versionOf(schema);
   const ingest = createIngest({
     readings,
     interpret,
-    formats,
+    keep: createKeep({ formats, ledgers, versionOf }),
     store,
     repeats,
-    arrival,
+    arrival: wall.arrival,
     topics,
     clock,
     unrouted,
     maxPayloadBytes: payloadBytes,
   });
+  const measured = timed(ingest, clock, (ms) => timings?.acknowledged(ms));
   const broker = createMqttBroker(
-    { listeners: config.mqtt.listeners, limits: config.mqtt.limits },
-    { ingest: timed(ingest, clock, (ms) => timings?.acknowledged(ms)), events, clock },
+    { listeners: config.mqtt.listeners, limits: config.mqtt.limits, observers: config.mqtt.observers },
+    {
+      ingest: measured,
+      events,
+      clock,
+      takeDownlink: (client, device, payload) => serial?.takeDownlink(client, device, payload) ?? false,
+    },
   );
+  const serial = createSerial(config.serial, {
+    ingest: measured,
+    events,
+    clock,
+    formats,
+    store,
+    broker,
+    registry,
+  });
 
-  const sources = (): { name: string; connections: number }[] => [
+  const sources = (): SourceStatus[] => [
     { name: broker.name, connections: broker.connections() },
+    ...(serial === null
+      ? []
+      : [{ name: serial.name, connections: serial.connections(), ports: serial.ports() }]),
   ];
-  const sinkHealth = (): ReturnType<Delivery['health']>[] => deliveries.map((delivery) => delivery.health());
   const nearest = (topic: string): string | null => readings.nearest(topic);
   const operations = createOperations({
     version,
     pid,
-    running: { startedMs, sources, sinkHealth, topics },
+    running: { startedMs, sources, sinkHealth: deliveries.health, topics },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
     schemas: () => schemaIds(readings),
     schemaErrors: () => readings.problems().length,
     nearest,
-    explain: (request) => explain(request, { readings, interpret, nearest, clock, unrouted }),
+    explain: (request) =>
+      explain(request, {
+        readings,
+        interpret,
+        nearest,
+        ledgers,
+        clocks: devices.clocks,
+        isProvisional: wall.arrival.isProvisional,
+        clock,
+        unrouted,
+      }),
+    replay: createReplay({
+      store,
+      readings,
+      interpret,
+      formats,
+      ledgers,
+      versionOf,
+      clock,
+      sinks: deliveries.replays,
+    }),
+    history: {
+      schemaText: (version) => readings.schemaText(version),
+      currentText: (id) => readings.currentText(id),
+      versionOf,
+    },
+    ledgers,
+    devices,
+    clock,
   });
   timings = createMetrics({
     registry,
     version,
     nodeVersion,
     nowMs: () => clock.nowMs(),
-    snapshot: () => ({
-      account: store.account(),
-      store: store.status(),
-      sinks: store.sinks(),
-      sinkHealth: sinkHealth(),
-      sources: sources(),
-      schemaErrors: readings.problems().length,
-    }),
+    snapshot: () => {
+      const account = store.account();
+      const sinks = store.sinks();
+      const { series, seriesBudget } = ledgers.figures();
+      const figures = devices.figures();
+      return {
+        account,
+        store: store.status(),
+        sinks,
+        sinkHealth: deliveries.health(),
+        sources: sources(),
+        schemaErrors: readings.problems().length,
+        imbalance: balanceOf(account, sinks).sum,
+        devices: { known: figures.devices, silent: figures.silentDevices },
+        series: { known: series, budget: seriesBudget },
+      };
+    },
   });
-
   let httpPort: number | null = null;
   if (config.http !== null) {
     const { host, port } = config.http;
@@ -176,6 +245,24 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   }
   up.push(() => broker.stop(LAST_ACKNOWLEDGEMENTS_MS));
   await broker.start();
+  if (serial !== null) {
+    up.push(() => serial.stop(LAST_ACKNOWLEDGEMENTS_MS));
+    await serial.start();
+  }
+  devices.start();
+  if (config.measurementsEveryMs !== null) {
+    const own = createOwnMeasurements({
+      everyMs: config.measurementsEveryMs,
+      store,
+      devices,
+      book,
+      arrival: wall.arrival,
+      events,
+      clock,
+    });
+    runUntilStopped((signal) => own.run(signal));
+  }
+  runUntilStopped((signal) => watchAccount({ store, events, clock }, signal));
   door.serve(createDispatch(operations));
   announce(events, config, {
     version,
@@ -197,6 +284,9 @@ export function storeOptions(config: GatewayConfig): LmdbStoreOptions {
     minFreeDiskBytes,
     whenFull,
     commitDelayMs,
+    // Each series that may be known is a document.
+    maxDocuments: Math.max(DEFAULT_STORE_OPTIONS.maxDocuments, config.limits.series + OTHER_DOCUMENTS),
+    maxNoteBytes: Math.max(DEFAULT_STORE_OPTIONS.maxNoteBytes, config.limits.series * SERIES_DOCUMENT_BYTES),
     // A share is of what the store decides on, which may be less than was configured.
     rejected: {
       maxBytes: 'bytes' in rejected.maxBytes ? rejected.maxBytes.bytes : rejected.maxBytes,

@@ -1,7 +1,6 @@
 import type {
   ArrivalClock,
   Clock,
-  Format,
   Ingest,
   Ingested,
   Message,
@@ -12,6 +11,7 @@ import type {
 } from './contracts.ts';
 import { isRefusal } from './errors.ts';
 import type { Interpret } from './interpret.ts';
+import { accountedDevice, type Keep } from './keep.ts';
 import type { Repeat, Repeats } from './repeats.ts';
 import type { Group, Store } from './store-contract.ts';
 import type { TopicsSeen } from './topics-seen.ts';
@@ -19,7 +19,7 @@ import type { TopicsSeen } from './topics-seen.ts';
 export interface IngestDeps {
   readonly readings: Readings;
   readonly interpret: Interpret;
-  readonly formats: ReadonlyMap<string, Format>;
+  readonly keep: Keep;
   readonly store: Store;
   readonly repeats: Repeats;
   readonly arrival: ArrivalClock;
@@ -30,11 +30,9 @@ export interface IngestDeps {
   readonly maxPayloadBytes: number;
 }
 
-type Bad = Extract<Reading, { kind: 'bad' }>;
-
-const STORED: readonly Outcome[] = Object.freeze([Object.freeze({ kind: 'stored' as const })]);
-const FORWARDED: readonly Outcome[] = Object.freeze([Object.freeze({ kind: 'forwarded' as const })]);
-const DUPLICATE = Object.freeze({ kind: 'duplicate' as const });
+const FORWARDED: Outcome = Object.freeze({ kind: 'forwarded', receipt: null });
+const ONE_FORWARDED: readonly Outcome[] = Object.freeze([FORWARDED]);
+const DUPLICATE: Outcome = Object.freeze({ kind: 'duplicate', receipt: null });
 const NO_SCHEMAS: readonly string[] = Object.freeze([]);
 const OPENING_BRACKET = 0x5b;
 const AT_ONCE: Promise<void> = Promise.resolve();
@@ -42,13 +40,13 @@ const AT_ONCE: Promise<void> = Promise.resolve();
 /**
  * The whole path of a message, from arrival to the open group of the store:
  *
- *   route ▸ seen before? ▸ decode ▸ validate and map ▸ keep
+ *   route ▸ seen before? ▸ interpret: decode, validate, map ▸ keep: judge, count, store
  *
  * It is synchronous, so what arrives in order is stored in order, and every way out of it counts each reading under
  * exactly one outcome. The promise it returns belongs to the group, not to the message.
  */
 export function createIngest(deps: IngestDeps): Ingest {
-  const { readings, interpret, formats, store, repeats, arrival, topics, clock, unrouted, maxPayloadBytes } =
+  const { readings, interpret, keep, store, repeats, arrival, topics, clock, unrouted, maxPayloadBytes } =
     deps;
 
   function ingest(message: Message): Ingested {
@@ -63,11 +61,15 @@ export function createIngest(deps: IngestDeps): Ingest {
     const repeat = transfer === null ? null : repeats.find(message, transfer);
     if (repeat?.certainty === 'sure') return duplicate(message, route, group, repeat);
 
+    const wasProvisional = arrival.isProvisional;
     const interpreted = interpret(message, route, arrival, nowMs);
     if (repeat !== null && interpreted.every(isRecognisable)) return duplicate(message, route, group, repeat);
     if (transfer !== null) repeats.remember(message, transfer, interpreted.length, group);
     group.arrivedAt(arrival.highWaterMs);
-    return { outcomes: keep(message, route, interpreted, group, nowMs), committed: group.committed };
+    // The clock may have been set in between.
+    if (wasProvisional || arrival.isProvisional) group.markProvisional();
+    const { outcomes, originals } = keep(message, route, interpreted, group, nowMs);
+    return { outcomes, committed: withOriginals(group, originals) };
   }
 
   function openGroup(message: Message, route: Route | null): Group {
@@ -77,7 +79,12 @@ export function createIngest(deps: IngestDeps): Ingest {
       const { transfer } = message;
       if (transfer !== null) repeats.refused(message, transfer);
       if (isRefusal(error))
-        store.countLater(message.source, deviceOf(message, route), 'refused', readingsIn(message.payload));
+        store.countLater(
+          message.source,
+          accountedDevice(message, route),
+          'refused',
+          readingsIn(message.payload),
+        );
       throw error;
     }
   }
@@ -95,82 +102,42 @@ export function createIngest(deps: IngestDeps): Ingest {
 
   /** Ordinary MQTT goes on while the store takes no readings: it needs no room there. */
   function forward(message: Message): Ingested {
-    const device = deviceOf(message, null);
+    const device = accountedDevice(message, null);
     try {
       const group = store.group();
+      group.receive(message.source, device, 1);
       group.count(message.source, device, 'forwarded', 1);
-      return { outcomes: FORWARDED, committed: group.committed };
+      return { outcomes: ONE_FORWARDED, committed: group.committed };
     } catch (error) {
       if (!isRefusal(error) || error.code === 'stopping') throw error;
       store.countLater(message.source, device, 'forwarded', 1);
-      return { outcomes: FORWARDED, committed: AT_ONCE };
+      return { outcomes: ONE_FORWARDED, committed: AT_ONCE };
     }
   }
 
   function duplicate(message: Message, route: Route | null, group: Group, repeat: Repeat): Ingested {
-    group.count(message.source, deviceOf(message, route), 'duplicate', repeat.readings);
-    const committed =
-      repeat.original === null
-        ? group.committed
-        : Promise.all([repeat.original, group.committed]).then(() => undefined);
-    return { outcomes: Array.from({ length: repeat.readings }, () => DUPLICATE), committed };
-  }
-
-  function keep(
-    message: Message,
-    route: Route | null,
-    interpreted: readonly Reading[],
-    group: Group,
-    nowMs: number,
-  ): readonly Outcome[] {
-    const [first] = interpreted;
-    if (first?.kind === 'point' && interpreted.length === 1) {
-      group.point(first.line);
-      group.count(message.source, first.device, 'stored', 1);
-      return STORED;
+    for (const { device, n } of devicesOf(message, route, repeat.readings)) {
+      group.receive(message.source, device, n);
+      group.count(message.source, device, 'duplicate', n);
     }
-    // A list of bad readings must not be kept once for each of them: an element is kept alone.
-    const elements =
-      interpreted.length > 1 ? formats.get(route?.format ?? '')?.elements(message.payload) : null;
-    return interpreted.map((reading, i): Outcome => {
-      if (reading.kind === 'bad') {
-        const element = elements?.[i];
-        const index = element === undefined ? null : i;
-        return reject(message, route, reading, element ?? message.payload, index, group, nowMs);
-      }
-      group.point(reading.line);
-      group.count(message.source, reading.device, 'stored', 1);
-      return { kind: 'stored' };
-    });
+    return {
+      outcomes: Array.from({ length: repeat.readings }, () => DUPLICATE),
+      committed: withOriginals(group, repeat.original),
+    };
   }
 
-  function reject(
+  /** Whose readings a repeat holds: it is interpreted only where nothing but its payload names the device. */
+  function devicesOf(
     message: Message,
     route: Route | null,
-    reading: Bad,
-    payload: Buffer,
-    index: number | null,
-    group: Group,
-    atMs: number,
-  ): Outcome {
-    const { code, violations, schema, seq } = reading;
-    const device = reading.device ?? deviceOf(message, route);
-    const { source, topic, client } = message;
-    const id = group.reject({
-      code,
-      source,
-      topic,
-      client,
-      device,
-      schema,
-      index,
-      atMs,
-      payload,
-      violations,
-      sink: null,
-    });
-    group.count(source, device, 'rejected', 1);
-    return { kind: 'rejected', id, code, violations, atMs, seq };
+    readingsHeld: number,
+  ): readonly { readonly device: string; readonly n: number }[] {
+    const fallback = accountedDevice(message, route);
+    if (route === null || route.deviceOf(message) !== null) return [{ device: fallback, n: readingsHeld }];
+    const interpreted = interpret(message, route, arrival, clock.nowMs());
+    // Under another schema than then, it may hold another number of readings.
+    if (interpreted.length !== readingsHeld) return [{ device: fallback, n: readingsHeld }];
+    return interpreted.map(({ device }) => ({ device: device ?? fallback, n: 1 }));
   }
 
   return {
@@ -191,7 +158,7 @@ function isRecognisable(reading: Reading): boolean {
   return reading.kind === 'point' && reading.recognisable;
 }
 
-/** The account is kept per device; what cannot be laid to a device is laid to the client that sent it. */
-function deviceOf(message: Message, route: Route | null): string {
-  return route?.deviceOf(message) ?? message.device ?? `client:${message.client}`;
+function withOriginals(group: Group, originals: Promise<void> | null): Promise<void> {
+  if (originals === null || originals === group.committed) return group.committed;
+  return Promise.all([originals, group.committed]).then(() => undefined);
 }

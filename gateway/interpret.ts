@@ -1,5 +1,6 @@
-import type { ArrivalClock, Format, Message, Reading, RejectionCode, Route } from './contracts.ts';
+import type { ArrivalClock, Formats, Message, Reading, RejectionCode, Route } from './contracts.ts';
 import { messageOf } from './errors.ts';
+import { printable } from './printable.ts';
 
 /** Turns a message into readings: decode, validate, map. One entry per reading, at least one. Never throws. */
 export type Interpret = (
@@ -10,7 +11,7 @@ export type Interpret = (
 ) => readonly Reading[];
 
 export interface InterpretOptions {
-  readonly formats: ReadonlyMap<string, Format>;
+  readonly formats: Formats;
   readonly maxPayloadBytes: number;
 }
 
@@ -26,8 +27,10 @@ export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions):
       const text = `the payload has ${payload.length} bytes; limits.payloadBytes allows ${maxPayloadBytes}`;
       return [whole('too-large', text)];
     }
-    const format = formats.get(route.format);
-    if (format === undefined) return [whole('undecodable', `the format ${route.format} is not known here`)];
+    const spec = message.format ?? route.format;
+    const format = formats.get(spec);
+    if (format === null)
+      return [whole('undecodable', `the format ${printable(spec, 128)} is not known here`)];
     let value: unknown;
     try {
       value = format.decode(payload);
@@ -41,5 +44,13 @@ export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions):
 
 /** A message that could not be told apart into readings counts as one. */
 function whole(code: Exclude<RejectionCode, 'sink-rejected'>, message: string): Reading {
-  return { kind: 'bad', device: null, schema: null, code, violations: [{ pointer: '', message }], seq: null };
+  return {
+    kind: 'bad',
+    device: null,
+    schema: null,
+    code,
+    violations: [{ pointer: '', message }],
+    sentUs: null,
+    seq: null,
+  };
 }

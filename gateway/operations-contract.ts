@@ -1,8 +1,10 @@
 /** What can be asked of a gateway from outside. A leaf. */
 
-import type { RejectionCode, Violation } from './contracts.ts';
+import type { FieldType, RejectionCode, Violation } from './contracts.ts';
+import type { ClockDiagnosis } from './ledger-contract.ts';
+import type { RejectedOperations, RejectionCause, RejectionRecord } from './rejected-contract.ts';
 import type { SinkState } from './sink-contract.ts';
-import type { RejectionFilter, SinkLedger, StoreStatus, Tally } from './store-contract.ts';
+import type { SinkLedger, StoreStatus, Tally } from './store-contract.ts';
 
 /** How the gateway is, as `/health/ready` says it. */
 export interface Health {
@@ -12,6 +14,42 @@ export interface Health {
   readonly reasons: readonly string[];
 }
 
+/** A serial port, and what it has brought since the gateway started. */
+export interface SerialPortStatus {
+  /** The entry of the configuration. */
+  readonly port: string;
+  readonly device: string;
+  /** Where it is open, or was last tried; null while it is not there. */
+  readonly path: string | null;
+  /** `waiting`: there is no such port, or several. `retrying`: it was lost, or cannot be opened. */
+  readonly state: 'waiting' | 'opening' | 'open' | 'retrying' | 'stopped';
+  /** Why, in words; null when all is well. */
+  readonly reason: string | null;
+  /** Since when in this state, ms since the epoch. */
+  readonly sinceMs: number;
+  readonly bytes: number;
+  readonly frames: number;
+  /** Frames that were not taken. */
+  readonly refused: number;
+  /** Acknowledgements left out because the device does not read them. */
+  readonly unanswered: number;
+  /** How often it was opened again. */
+  readonly reopened: number;
+  /** Bytes that were no frame, in all and by reason. */
+  readonly discardedBytes: number;
+  readonly discarded: Readonly<Record<string, number>>;
+  /** The last of them, at most 4 KiB (of each long stretch its end), in hexadecimal. */
+  readonly lastDiscardedHex: string;
+}
+
+export interface SourceStatus {
+  readonly name: string;
+  /** Open connections or ports. */
+  readonly connections: number;
+  /** Of the serial source. */
+  readonly ports?: readonly SerialPortStatus[];
+}
+
 export interface GatewayStatus {
   readonly version: string;
   readonly pid: number;
@@ -19,7 +57,7 @@ export interface GatewayStatus {
   readonly running: boolean;
   readonly startedMs: number;
   readonly store: StoreStatus;
-  readonly sources: readonly { readonly name: string; readonly connections: number }[];
+  readonly sources: readonly SourceStatus[];
   readonly schemas: readonly string[];
   /** Schema files that could not be used; their last good version stays in force. */
   readonly schemaErrors: number;
@@ -29,16 +67,118 @@ export interface DeviceAccount extends Tally {
   readonly device: string;
 }
 
+/** What the registry knows of a device. */
+export interface DeviceReport {
+  /** Its own name. */
+  readonly device: string;
+  /** The name it is stored under (`devices.yaml`); null: its own. */
+  readonly alias: string | null;
+  /** ms since the epoch. */
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  readonly source: string;
+  readonly address: string | null;
+  readonly client: string;
+  /** `$id` of each schema its readings came under, at most 8. */
+  readonly schemas: readonly string[];
+  readonly ratePerMinute: number;
+  readonly readings: number;
+  readonly rejected: number;
+  /** Of its latest rejection. */
+  readonly lastCode: RejectionCode | null;
+  /** How often its `seq` left numbers out, and how many. */
+  readonly seqGaps: number;
+  readonly missing: number;
+  readonly clock: {
+    readonly diagnosis: ClockDiagnosis;
+    /** For people: "3 h 0 min ahead". Null where there is nothing to say. */
+    readonly words: string | null;
+    /** Ahead of arrival by so much (negative: behind); null while it is not known. */
+    readonly offsetMs: number | null;
+    readonly driftPpm: number | null;
+    readonly jumps: number;
+  };
+  /** Null where nobody said how often it should be heard. */
+  readonly state: 'online' | 'silent' | null;
+  readonly expectEveryMs: number | null;
+}
+
+export interface DeviceFilter {
+  /** Silent ones only. */
+  readonly silent?: boolean;
+}
+
+/** The series budget, and who takes how much of it. What is estimated is named so. */
+export interface SeriesReport {
+  readonly total: number;
+  readonly budget: number;
+  /** Readings that would have begun a series beyond the budget. */
+  readonly refusedReadings: number;
+  readonly estimatedRefusedSeries: number;
+  readonly measurements: readonly {
+    readonly measurement: string;
+    readonly series: number;
+    /** Its own, besides the one for all; null where it has none. */
+    readonly budget: number | null;
+    readonly refusedEstimate: number;
+    readonly tags: readonly { readonly key: string; readonly valuesEstimate: number }[];
+  }[];
+  /** Those with most series, at most 1,000. */
+  readonly devices: readonly { readonly device: string; readonly series: number }[];
+}
+
+/** A field as the database is known to hold it. */
+export interface FieldReport {
+  readonly measurement: string;
+  readonly field: string;
+  readonly type: FieldType;
+  readonly firstSeenMs: number;
+  /** Who wrote it first; null where that is not known (it came from a database). */
+  readonly device: string | null;
+  readonly schema: string | null;
+  /** `schema`, or `database:<sink>`. */
+  readonly origin: string;
+}
+
+/** Readings or points that came in, but ended nowhere or twice: a bug of the gateway. */
+export interface Imbalance {
+  readonly scope: 'total' | 'source' | 'device' | 'sink';
+  /** Of the source, device or sink; empty for the total. */
+  readonly name: string;
+  readonly received: number;
+  readonly accounted: number;
+  /** received - accounted. */
+  readonly difference: number;
+}
+
 export interface AccountReport {
   readonly total: Tally;
   readonly sources: Readonly<Record<string, Tally>>;
   readonly codes: Readonly<Record<RejectionCode, number>>;
-  readonly rejectedEvicted: number;
+  /** Rejected readings: still to be looked at; stored after all; deleted by somebody; gone for want of room, or too old. */
+  readonly rejections: {
+    readonly open: number;
+    readonly replayed: number;
+    readonly discarded: number;
+    readonly evicted: number;
+  };
+  /** Where it does not close, at most 1,000 rows. Empty unless the gateway has a bug. */
+  readonly imbalances: readonly Imbalance[];
   /** How many devices are known. */
   readonly deviceCount: number;
   /** The busiest of them, at most 1,000. */
   readonly devices: readonly DeviceAccount[];
   readonly sinks: readonly SinkLedger[];
+}
+
+/** All that is known of a device. */
+export interface DeviceDetail extends DeviceAccount {
+  /** Null where the registry does not (or no longer) know it. */
+  readonly known: DeviceReport | null;
+  /** How many it has begun. */
+  readonly series: number;
+  /** Why its readings were rejected, of those still open. */
+  readonly causes: readonly RejectionCause[];
 }
 
 /** A sink with its place in the log; `state` is null where it does not run. */
@@ -60,41 +200,20 @@ export interface TopicReport {
   readonly nearest: string | null;
 }
 
-/** A rejected reading in a list. */
-export interface RejectionSummary {
-  readonly id: string;
-  readonly atMs: number;
-  readonly code: RejectionCode;
-  readonly source: string;
-  readonly topic: string;
-  readonly client: string;
-  readonly device: string | null;
-  readonly schema: string | null;
-  readonly index: number | null;
-  readonly sink: string | null;
-  readonly violations: readonly Violation[];
-  readonly payloadBytes: number;
-  /** The payload made safe to show: what does not print is escaped. In a list only its beginning. */
-  readonly payloadText: string;
-}
-
-/** The whole of it. */
-export interface RejectionReport extends RejectionSummary {
-  readonly payloadBase64: string;
-}
-
 export interface ExplainRequest {
   readonly topic: string;
   /** Null: only where the topic leads. */
   readonly payloadBase64: string | null;
   readonly client: string;
+  /** A format spec, as a serial port has one; null: as the schema says. */
+  readonly format: string | null;
 }
 
 /** What would happen to a message. */
 export interface Explanation {
   readonly topic: string;
-  /** `route`: no payload was given, and a schema claims the topic. */
-  readonly outcome: 'stored' | 'rejected' | 'forwarded' | 'route';
+  /** `route`: no payload was given, and a schema claims the topic. `duplicate`: every reading is one. */
+  readonly outcome: 'stored' | 'duplicate' | 'rejected' | 'forwarded' | 'route';
   readonly schemas: readonly string[];
   readonly format: string | null;
   /** Where no schema claims it: the one that comes nearest, and what differs. */
@@ -103,20 +222,48 @@ export interface Explanation {
 }
 
 export type ExplainedReading =
-  | { readonly kind: 'point'; readonly device: string; readonly schema: string; readonly line: string }
+  | {
+      readonly kind: 'point';
+      readonly device: string;
+      readonly schema: string;
+      readonly line: string;
+      /** Its identity has been stored before. */
+      readonly duplicate: boolean;
+      /** What the clock of its device is like, in words; null where there is nothing to say. */
+      readonly clock: string | null;
+    }
   | {
       readonly kind: 'bad';
       readonly device: string | null;
       readonly schema: string | null;
       readonly code: RejectionCode;
       readonly violations: readonly Violation[];
+      readonly clock: string | null;
     };
+
+/** The text of a schema. */
+export interface SchemaText {
+  /** Names the text. */
+  readonly version: string;
+  /** Null where it is no longer kept, and of the one that was where it still is. */
+  readonly text: string | null;
+}
+
+/** All that is known of one. */
+export interface RejectionReport extends RejectionRecord {
+  /** The schema by which it was rejected; null where none was, or that is not known. */
+  readonly schemaThen: SchemaText | null;
+  /** The one of that name today; null where there is none. */
+  readonly schemaNow: SchemaText | null;
+  /** What would become of it today, one entry a reading. Empty for points that a sink refused. */
+  readonly today: readonly ExplainedReading[];
+}
 
 /**
  * What can be asked of a gateway from outside: the HTTP API and the control socket are two thin doors to this. Every
  * answer is plain data that survives JSON. Each rejects with a GatewayError whose code both doors pass on.
  */
-export interface Operations {
+export interface Operations extends RejectedOperations {
   status(): Promise<GatewayStatus>;
   health(): Promise<Health>;
   account(): Promise<AccountReport>;
@@ -127,9 +274,15 @@ export interface Operations {
   sinks(): Promise<readonly SinkReport[]>;
   /** @throws GatewayError `sink-unknown`, `sink-configured`. */
   forgetSink(name: string): Promise<void>;
-  /** Newest first; 100 unless `limit` says otherwise, at most 1,000. */
-  rejected(filter: RejectionFilter): Promise<readonly RejectionSummary[]>;
   /** @throws GatewayError `not-found`. */
   rejection(id: string): Promise<RejectionReport>;
+  /** Latest heard first, at most 1,000. */
+  devices(filter: DeviceFilter): Promise<readonly DeviceReport[]>;
+  /** @throws GatewayError `not-found`. */
+  device(device: string): Promise<DeviceDetail>;
+  series(): Promise<SeriesReport>;
+  fields(): Promise<readonly FieldReport[]>;
+  /** The next reading says anew what type the field has. @throws GatewayError `not-found`. */
+  forgetField(measurement: string, field: string): Promise<void>;
   explain(request: ExplainRequest): Promise<Explanation>;
 }

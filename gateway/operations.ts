@@ -1,19 +1,34 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { balanceOf } from './account-balance.ts';
+import type { Clock } from './contracts.ts';
 import { GatewayError } from './errors.ts';
 import type {
   DeviceAccount,
+  DeviceReport,
   ExplainRequest,
   Explanation,
+  FieldReport,
   GatewayStatus,
   Health,
   Operations,
-  RejectionSummary,
+  SeriesReport,
   TopicReport,
 } from './operations-contract.ts';
+import { causesOf, createRejectedOperations, type SchemaHistory } from './operations-rejected.ts';
 import { printable, printableBytes } from './printable.ts';
+import type { Replay } from './replay.ts';
 import type { SinkHealth } from './sink-contract.ts';
-import type { Rejection, Store, Tally } from './store-contract.ts';
+import type { Store, Tally } from './store-contract.ts';
 import type { TopicsSeen } from './topics-seen.ts';
+
+/** What the ledgers know, for people. */
+export interface LedgerAnswers {
+  seriesReport(): SeriesReport;
+  seriesOf(device: string): number;
+  fieldsReport(): readonly FieldReport[];
+  /** False where it is not known. */
+  forgetField(measurement: string, field: string): Promise<boolean>;
+}
 
 export interface OperationsDeps {
   readonly version: string;
@@ -32,19 +47,21 @@ export interface OperationsDeps {
   readonly schemaErrors: () => number;
   readonly nearest: (topic: string) => string | null;
   readonly explain: (request: ExplainRequest) => Explanation;
+  readonly replay: Replay;
+  readonly history: SchemaHistory;
+  readonly ledgers: LedgerAnswers;
+  /** The registry. */
+  readonly devices: { list(): readonly DeviceReport[]; report(device: string): DeviceReport | null };
+  readonly clock: Clock;
 }
 
 const MAX_ROWS = 1_000;
 const TOPICS_A_TURN = 8;
-const DEFAULT_REJECTED_ROWS = 100;
-/** Of a payload in a list. */
-const MAX_SAMPLE_BYTES = 256;
-/** Of a violation's text or another that a sender chose. */
-const MAX_TEXT = 1_024;
 
 /** The operations over a store, whether a gateway runs on it or a command has opened it. */
 export function createOperations(deps: OperationsDeps): Operations {
-  const { store, running } = deps;
+  const { store, running, clock } = deps;
+  const rejected = createRejectedOperations(deps);
 
   async function health(): Promise<Health> {
     const { state, reason } = store.status();
@@ -61,11 +78,12 @@ export function createOperations(deps: OperationsDeps): Operations {
     return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons };
   }
 
-  function ledgers(): ReturnType<Store['sinks']> {
+  function sinkLedgers(): ReturnType<Store['sinks']> {
     return store.sinks().map((ledger) => ({ ...ledger, configured: deps.configuredSinks.has(ledger.name) }));
   }
 
   return {
+    ...rejected,
     health,
 
     async status() {
@@ -82,22 +100,29 @@ export function createOperations(deps: OperationsDeps): Operations {
     },
 
     async account() {
-      const { total, sources, codes, rejectedEvicted, devices } = store.account();
+      const account = store.account();
+      const { total, sources, codes, devices } = account;
+      const sinks = sinkLedgers();
       return {
         total,
         sources,
         codes,
-        rejectedEvicted,
+        rejections: {
+          open: store.status().rejectedOpenCount,
+          replayed: account.rejectedReplayed,
+          discarded: account.rejectedDiscarded,
+          evicted: account.rejectedEvicted,
+        },
+        imbalances: balanceOf(account, sinks).imbalances,
         deviceCount: devices.size,
         devices: busiest(devices),
-        sinks: ledgers(),
+        sinks,
       };
     },
 
     async deviceAccount(device) {
       const tally = store.account().devices.get(device);
-      if (tally === undefined)
-        throw new GatewayError('not-found', `no reading has come from a device ${printable(device, 128)}`);
+      if (tally === undefined) throw unknownDevice(device);
       return { device, ...tally };
     },
 
@@ -116,7 +141,7 @@ export function createOperations(deps: OperationsDeps): Operations {
 
     async sinks() {
       const health = new Map(running?.sinkHealth().map((each) => [each.name, each]));
-      return ledgers().map((ledger) => {
+      return sinkLedgers().map((ledger) => {
         const live = health.get(ledger.name);
         return {
           ...ledger,
@@ -136,23 +161,42 @@ export function createOperations(deps: OperationsDeps): Operations {
       await store.forgetSink(name);
     },
 
-    async rejected(filter) {
-      const limit = Math.min(MAX_ROWS, filter.limit ?? DEFAULT_REJECTED_ROWS);
-      return store.rejections({ ...filter, limit }).map(summaryOf);
+    async devices({ silent }) {
+      return deps.devices
+        .list()
+        .filter(({ state }) => silent !== true || state === 'silent')
+        .sort((a, b) => b.lastSeenMs - a.lastSeenMs)
+        .slice(0, MAX_ROWS);
     },
 
-    async rejection(id) {
-      const rejection = store.rejection(id);
-      if (rejection === null)
+    async device(device) {
+      const known = deps.devices.report(device);
+      const tally = store.account().devices.get(device) ?? null;
+      if (known === null && tally === null) throw unknownDevice(device);
+      const { causes } = await causesOf(store, { device }, null, clock);
+      return {
+        device,
+        ...(tally ?? NO_TALLY),
+        known,
+        series: deps.ledgers.seriesOf(device),
+        causes,
+      };
+    },
+
+    async series() {
+      return deps.ledgers.seriesReport();
+    },
+
+    async fields() {
+      return deps.ledgers.fieldsReport();
+    },
+
+    async forgetField(measurement, field) {
+      if (!(await deps.ledgers.forgetField(measurement, field)))
         throw new GatewayError(
           'not-found',
-          `no rejected reading has the id ${printable(id, 128)}; it may have grown too old`,
+          `no type is known of the field ${printable(field, 128)} in ${printable(measurement, 128)}`,
         );
-      return {
-        ...summaryOf(rejection),
-        payloadBase64: rejection.payload.toString('base64'),
-        payloadText: printableBytes(rejection.payload),
-      };
     },
 
     async explain(request) {
@@ -164,33 +208,14 @@ export function createOperations(deps: OperationsDeps): Operations {
 function busiest(devices: ReadonlyMap<string, Tally>): readonly DeviceAccount[] {
   return [...devices]
     .map(([device, tally]) => ({ device, ...tally }))
-    .sort((a, b) => received(b) - received(a))
+    .sort((a, b) => b.received - a.received)
     .slice(0, MAX_ROWS);
 }
 
-function received({ stored, duplicate, rejected, forwarded, refused }: Tally): number {
-  return stored + duplicate + rejected + forwarded + refused;
-}
+const NO_TALLY: Tally = Object.freeze({
+  ...{ received: 0, stored: 0, duplicate: 0, rejected: 0, forwarded: 0, refused: 0 },
+});
 
-function summaryOf(rejection: Rejection): RejectionSummary {
-  const { id, atMs, code, source, topic, client, device, schema, index, sink, violations, payload } =
-    rejection;
-  return {
-    id,
-    atMs,
-    code,
-    source,
-    topic,
-    client,
-    device,
-    schema,
-    index,
-    sink,
-    violations: violations.map(({ pointer, message }) => ({
-      pointer: pointer.slice(0, MAX_TEXT),
-      message: message.slice(0, MAX_TEXT),
-    })),
-    payloadBytes: payload.length,
-    payloadText: printableBytes(payload, MAX_SAMPLE_BYTES),
-  };
+function unknownDevice(device: string): GatewayError {
+  return new GatewayError('not-found', `no reading has come from a device ${printable(device, 128)}`);
 }

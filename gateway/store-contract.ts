@@ -1,6 +1,6 @@
 /** What the store promises: to ingest (groups), to delivery (the log), and to whoever asks (the account). A leaf. */
 
-import type { OutcomeKind, RejectionCode, Violation } from './contracts.ts';
+import type { Identity, OutcomeKind, RejectionCode, Violation } from './contracts.ts';
 
 /** A rejected reading on its way into the store. */
 export interface NewRejection {
@@ -18,10 +18,29 @@ export interface NewRejection {
   readonly violations: readonly Violation[];
   /** `sink-rejected`: which sink refused it, else null. Its words are the violation's message. */
   readonly sink: string | null;
+  /** `Message.username` and `Message.format`: a replay needs them. */
+  readonly username: string | null;
+  readonly format: string | null;
+  /** Names the text of the schema that was in force (see `SchemaHistory`); null where no single schema applied. */
+  readonly schemaVersion: string | null;
 }
 
 export interface Rejection extends NewRejection {
   readonly id: string;
+  /** Null while it is open. `stored` and `duplicate`: what its replay came to. */
+  readonly resolved: Resolution | null;
+}
+
+/** How a rejection ended. */
+export interface Resolution {
+  readonly kind: 'stored' | 'duplicate' | 'split' | 'written';
+  /** ms since the epoch. */
+  readonly atMs: number;
+}
+
+/** An identity as the store keeps it, so that a resend is recognised after a restart. */
+export interface IdentityKey extends Identity {
+  readonly device: string;
 }
 
 /** A transfer as the store keeps it, so that its repeat is recognised after a restart. */
@@ -44,7 +63,9 @@ export interface TransferKey {
 export interface Group {
   /** The same promise for everything in the group; see `Ingested.committed`. */
   readonly committed: Promise<void>;
-  /** Counts `n` readings, under the source and under the device. */
+  /** Counts `n` readings at the door, under the source and under the device. */
+  receive(source: string, device: string, n: number): void;
+  /** Counts what became of `n` readings. Whatever was received and is not counted here is an imbalance. */
   count(source: string, device: string, outcome: OutcomeKind, n: number): void;
   /** Appends one line of line protocol (with its "\n"). Order is kept. */
   point(line: string): void;
@@ -52,12 +73,24 @@ export interface Group {
   reject(rejection: NewRejection): string;
   /** Remembers a transfer. */
   remember(key: TransferKey): void;
+  /** Remembers an identity, within a bounded window for each device. */
+  identify(device: string, identity: Identity): void;
+  /** Ends a rejection in this same transaction. One that is no longer kept, or has ended, stays as it is. */
+  resolve(rejectionId: string, kind: Resolution['kind']): void;
+  /**
+   * Keeps a small document (see `Store.document`), at most 16 KiB, in this same transaction. What does not fit is not
+   * kept: a larger text, a name of no or of more than 512 bytes, more than 512 names in one group, or a new name when
+   * there are `maxDocuments`. So it must be something that can be found out again.
+   */
+  note(name: string, text: string): void;
+  /** Arrival times in this group are provisional (`ArrivalClock.isProvisional`). */
+  markProvisional(): void;
   /** The arrival clock's mark, so that it never goes back. */
   arrivedAt(highWaterMs: number): void;
 }
 
-/** Readings by outcome. */
-export type Tally = Record<OutcomeKind, number>;
+/** Readings by outcome, and how many came in. Where `received` is not their sum, the gateway has a bug. */
+export type Tally = Record<OutcomeKind | 'received', number>;
 
 /** What the store knows of one sink. Points since it was added: stored = written + rejected + dropped + pending. */
 export interface SinkLedger {
@@ -94,8 +127,14 @@ export interface Account {
   readonly sources: Readonly<Record<string, Tally>>;
   readonly devices: ReadonlyMap<string, Tally>;
   readonly codes: Readonly<Record<RejectionCode, number>>;
-  /** Rejected readings that made room for newer ones, or grew too old. */
+  /**
+   * Rejected readings that made room for newer ones, or grew too old, while they were open. The sum of all `codes` =
+   * `rejectedOpenCount` of the status + evicted + replayed + discarded.
+   */
   readonly rejectedEvicted: number;
+  /** Rejected readings that were resolved (replayed), and open ones that somebody deleted. */
+  readonly rejectedReplayed: number;
+  readonly rejectedDiscarded: number;
 }
 
 export type StoreState = 'open' | 'full' | 'unavailable' | 'closed';
@@ -110,15 +149,35 @@ export interface StoreStatus {
   readonly maxBytes: number;
   readonly rejectedBytes: number;
   readonly rejectedMaxBytes: number;
+  /** Rejected readings held, and how many of them are open: neither replayed nor written after all. */
   readonly rejectedCount: number;
+  readonly rejectedOpenCount: number;
   readonly diskFreeBytes: number;
 }
 
+/** All that is given must fit. */
 export interface RejectionFilter {
   readonly code?: RejectionCode;
   readonly device?: string;
   readonly client?: string;
+  /** A topic, or an MQTT topic filter. */
+  readonly topic?: string;
+  /** `$id`. */
+  readonly schema?: string;
+  readonly sink?: string;
+  /** Rejected at or after, and before; ms since the epoch. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  /** `open` unless given. */
+  readonly state?: 'open' | 'resolved' | 'all';
   readonly limit?: number;
+}
+
+/** A part of all that fit a filter. */
+export interface RejectionPage {
+  readonly rejections: readonly Rejection[];
+  /** Where the next page begins; null: there is no more. */
+  readonly next: string | null;
 }
 
 /**
@@ -134,6 +193,10 @@ export interface Store {
   readonly highWaterMs: number;
   /** Transfers remembered, of each client the oldest first. To be taken up before the first group: it goes on changing. */
   readonly transfers: Iterable<TransferKey>;
+  /** Identities remembered, of each device the oldest first. The same goes for them. */
+  readonly identities: Iterable<IdentityKey>;
+  /** The highest provisional arrival time handed out so far, ns as digits; '0' when there are none without a base. */
+  readonly provisionalNs: string;
   /**
    * The open group. A new one opens when it is taken for commit.
    * @throws GatewayError `store-full`, `store-unavailable`, `stopping`: nothing may be taken now.
@@ -144,8 +207,21 @@ export interface Store {
   account(): Account;
   status(): StoreStatus;
 
+  /** Newest first; 100 unless `limit` says otherwise. */
   rejections(filter: RejectionFilter): readonly Rejection[];
+  /**
+   * Oldest first, behind `after` (a `next`, or null for the beginning). One call looks at a bounded number of bytes, so
+   * a page may be short, or empty, and still have a `next`.
+   */
+  rejectionPage(filter: RejectionFilter, after: string | null, limit: number): RejectionPage;
   rejection(id: string): Rejection | null;
+  /** Deletes rejected readings; returns how many there were. Counted as discarded where they were open. */
+  discardRejections(ids: readonly string[]): Promise<number>;
+  /**
+   * Lines that a sink once refused have been written to it: their rejections end (`written`), and its ledger says so, in
+   * one transaction. Returns how many; repeated, it does nothing. @throws GatewayError `sink-unknown`.
+   */
+  settleReplayed(sink: string, rejectionIds: readonly string[]): Promise<number>;
 
   /** Makes the sink's ledger if it is new (at the oldest record held) and marks it configured. */
   openSink(
@@ -163,7 +239,21 @@ export interface Store {
 
   /** Small named documents kept beside the data: the last good schemas, … At most 1 MiB each. */
   document(name: string): string | null;
+  /** Those whose name begins with `prefix`, in the order of their names. */
+  documents(prefix: string): Iterable<readonly [name: string, text: string]>;
   setDocument(name: string, text: string): Promise<void>;
+  /**
+   * Several in one transaction, all or none; null deletes one. @throws GatewayError `usage` for a name of no or of more
+   * than 512 bytes; `too-large` for a text above 1 MiB, or when there are too many.
+   */
+  setDocuments(changes: ReadonlyMap<string, string | null>): Promise<void>;
+  /**
+   * The gateway's clock has been set: provisional arrival times of all groups so far are `ns` + `baseNs` from now on
+   * (both as in `ArrivalClock`). Readers hold back at the first group whose times are still provisional. All groups: also
+   * those that wait for their commit. Where a group has its base already, that stays. Rejects when it could not be
+   * committed: call it again. @throws GatewayError `usage` when `baseNs` is not 1 to 19 digits.
+   */
+  setArrivalBase(baseNs: string): Promise<void>;
 
   /** Commits what is open, folds, closes. Afterwards `group()` throws `stopping`. */
   close(): Promise<void>;

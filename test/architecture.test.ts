@@ -6,18 +6,32 @@ const root = resolve(import.meta.dirname, '..');
 const MAX_LINES = 400;
 
 /** Stages: each may import itself, the leaves and packages, and nothing else of the gateway. */
-const STAGES = ['sources', 'formats', 'readings', 'store', 'sinks', 'api', 'control', 'config', 'monitoring'];
+const STAGES = [
+  'sources',
+  'formats',
+  'readings',
+  'ledgers',
+  'store',
+  'sinks',
+  'api',
+  'control',
+  'config',
+  'monitoring',
+];
 /** What everything may import. */
 const LEAVES = [
   'gateway/contracts.ts',
   'gateway/store-contract.ts',
+  'gateway/ledger-contract.ts',
   'gateway/sink-contract.ts',
   'gateway/operations-contract.ts',
+  'gateway/rejected-contract.ts',
   'gateway/errors.ts',
   'gateway/monitoring/events.ts',
   'gateway/printable.ts',
   'gateway/edit-distance.ts',
   'gateway/package-root.ts',
+  'gateway/folder-watch.ts',
 ];
 const LEAF_FOLDERS = ['gateway/line-protocol'];
 /** Wiring: may import every stage. */

@@ -4,11 +4,14 @@ import type { Clock, Ingest, Message } from '../gateway/contracts.ts';
 import { createFormats } from '../gateway/formats/formats.ts';
 import { createIngest } from '../gateway/ingest.ts';
 import { createInterpret } from '../gateway/interpret.ts';
+import { createKeep } from '../gateway/keep.ts';
+import type { Judgement, Ledgers } from '../gateway/ledger-contract.ts';
 import { loadReadings } from '../gateway/readings/load-schemas.ts';
 import { createRepeats } from '../gateway/repeats.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { Store } from '../gateway/store-contract.ts';
 import { createTopicsSeen } from '../gateway/topics-seen.ts';
+import { ledgersWith } from './support/no-ledgers.ts';
 
 const NOW_MS = 1_750_000_000_000;
 const clock: Clock = { nowMs: () => NOW_MS, monotonicMs: () => 0, sleep: () => new Promise(() => undefined) };
@@ -24,6 +27,9 @@ function message(payload: string | Buffer, rest: Partial<Message> = {}): Message
     device: null,
     transfer: null,
     retain: false,
+    address: null,
+    format: null,
+    receipts: false,
     ...rest,
   };
 }
@@ -32,7 +38,9 @@ describe('ingest', () => {
   let store: Store;
   let ingest: Ingest;
 
-  function build(options: { unrouted?: 'forward' | 'reject'; maxBytes?: number } = {}): void {
+  function build(
+    options: { unrouted?: 'forward' | 'reject'; maxBytes?: number; ledgers?: Partial<Ledgers> } = {},
+  ): void {
     const { readings } = loadReadings(`${import.meta.dirname}/../schemas/readings`);
     const formats = createFormats();
     store = createMemoryStore(
@@ -41,7 +49,7 @@ describe('ingest', () => {
     );
     ingest = createIngest({
       readings,
-      formats,
+      keep: createKeep({ formats, ledgers: ledgersWith(options.ledgers), versionOf: () => 'v1' }),
       interpret: createInterpret({ formats, maxPayloadBytes: 1_000 }),
       store,
       repeats: createRepeats(clock),
@@ -57,7 +65,7 @@ describe('ingest', () => {
 
   it('stores a good reading as the line that the database will get', async () => {
     const { outcomes, committed } = ingest.ingest(message('{"temperature":21.5,"humidity":40}'));
-    expect(outcomes).toEqual([{ kind: 'stored' }]);
+    expect(outcomes).toEqual([{ kind: 'stored', receipt: null }]);
     await committed;
     const slice = store.reader().read(0, store.status().lastSeq, { maxPoints: 10, maxBytes: 1_000 });
     expect(slice?.lines.toString()).toBe(
@@ -109,7 +117,7 @@ describe('ingest', () => {
   });
 
   it('forwards a topic that no schema claims, or rejects it where that is configured', async () => {
-    expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toEqual([{ kind: 'forwarded' }]);
+    expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toMatchObject([{ kind: 'forwarded' }]);
     build({ unrouted: 'reject' });
     expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toMatchObject([
       { kind: 'rejected', code: 'no-route' },
@@ -117,7 +125,7 @@ describe('ingest', () => {
   });
 
   it('takes the empty retained message for what it is in MQTT: no reading, but the clearing of one', () => {
-    expect(ingest.ingest(message('', { retain: true })).outcomes).toEqual([{ kind: 'forwarded' }]);
+    expect(ingest.ingest(message('', { retain: true })).outcomes).toMatchObject([{ kind: 'forwarded' }]);
   });
 
   it('counts a repeat as a duplicate, stores it once, and acknowledges it not before the original', async () => {
@@ -126,11 +134,11 @@ describe('ingest', () => {
     const again = ingest.ingest(
       message('{"temperature":1}', { transfer: { ...transfer, dup: true, connection: 2 } }),
     );
-    expect(again.outcomes).toEqual([{ kind: 'duplicate' }]);
+    expect(again.outcomes).toMatchObject([{ kind: 'duplicate' }]);
     const order: string[] = [];
     await Promise.all([
-      again.committed.then(() => order.push('repeat')),
       first.committed.then(() => order.push('original')),
+      again.committed.then(() => order.push('repeat')),
     ]);
     expect(order).toEqual(['original', 'repeat']);
     expect(store.account().total).toMatchObject({ stored: 1, duplicate: 1 });
@@ -155,10 +163,71 @@ describe('ingest', () => {
     const list = message('[{"temperature":1},{"temperature":2}]');
     expect(() => ingest.ingest(list)).toThrow(expect.objectContaining({ code: 'store-full' }));
     const forwarded = ingest.ingest(message('x', { topic: 'a/b' }));
-    expect(forwarded.outcomes).toEqual([{ kind: 'forwarded' }]);
+    expect(forwarded.outcomes).toMatchObject([{ kind: 'forwarded' }]);
     await forwarded.committed;
     await store.close();
     expect(store.account().total).toMatchObject({ refused: 3, forwarded: 1 });
+  });
+
+  describe('what the ledgers decide', () => {
+    const duplicate = (original: Promise<void> | null): Judgement => ({ kind: 'duplicate', original });
+
+    it('counts a known identity as a duplicate and acknowledges it not before its original', async () => {
+      let originalCommitted = (): void => undefined;
+      const original = new Promise<void>((resolve) => {
+        originalCommitted = resolve;
+      });
+      build({ ledgers: { judge: () => duplicate(original) } });
+      const { outcomes, committed } = ingest.ingest(message('{"temperature":1}'));
+      expect(outcomes).toMatchObject([{ kind: 'duplicate' }]);
+      const order: string[] = [];
+      const done = committed.then(() => order.push('repeat'));
+      await store.close();
+      order.push('original');
+      originalCommitted();
+      await done;
+      expect(order).toEqual(['original', 'repeat']);
+      expect(store.account().total).toMatchObject({ received: 1, stored: 0, duplicate: 1 });
+    });
+
+    it('does not acknowledge a duplicate whose original was not committed', async () => {
+      const original = Promise.reject(new Error('not committed'));
+      original.catch(() => undefined);
+      build({ ledgers: { judge: () => duplicate(original) } });
+      await expect(ingest.ingest(message('{"temperature":1}')).committed).rejects.toThrow('not committed');
+    });
+
+    it('keeps what a ledger objects to as a rejection with its words, beside the good ones', async () => {
+      const violations = [{ pointer: '/temperature', message: 'is stored as an integer already' }];
+      build({
+        ledgers: {
+          judge: ({ line }) =>
+            line.includes('temperature=2') ? { kind: 'bad', code: 'type-conflict', violations } : null,
+        },
+      });
+      const { outcomes, committed } = ingest.ingest(message('[{"temperature":1},{"temperature":2}]'));
+      await committed;
+      expect(outcomes).toMatchObject([{ kind: 'stored' }, { kind: 'rejected', code: 'type-conflict' }]);
+      const [kept] = store.rejections({});
+      expect(kept).toMatchObject({ code: 'type-conflict', index: 1, violations, schemaVersion: 'v1' });
+      expect(store.account().total).toMatchObject({ received: 2, stored: 1, rejected: 1 });
+    });
+
+    it('tells the ledgers of each reading once, with its outcome', () => {
+      const seen: string[] = [];
+      build({
+        ledgers: { saw: (reading, device, outcome) => seen.push(`${reading.kind} ${device} ${outcome}`) },
+      });
+      ingest.ingest(message('[{"temperature":1},{"temperature":"x"}]'));
+      ingest.ingest(message('{"temperature":3}'));
+      expect(seen).toEqual(['point kitchen stored', 'bad kitchen rejected', 'point kitchen stored']);
+    });
+  });
+
+  it('gives a receipt of what was taken where somebody waits for one', () => {
+    expect(ingest.ingest(message('{"temperature":1,"seq":7}', { receipts: true })).outcomes).toEqual([
+      { kind: 'stored', receipt: { atMs: NOW_MS, seq: 7, bySchema: false } },
+    ]);
   });
 
   it('takes nothing once the store is closed', async () => {

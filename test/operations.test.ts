@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../gateway/clock.ts';
 import { createOperations, type OperationsDeps } from '../gateway/operations.ts';
+import type { ExplainedReading } from '../gateway/operations-contract.ts';
+import type { DiscardReport, RejectionRecordPage } from '../gateway/rejected-contract.ts';
 import type { SinkHealth } from '../gateway/sink-contract.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
-import type { Store, StoreStatus } from '../gateway/store-contract.ts';
+import type { NewRejection, Store, StoreStatus } from '../gateway/store-contract.ts';
 import { createTopicsSeen } from '../gateway/topics-seen.ts';
+import { DEVICE } from './commands/fake-operations.ts';
 
 function memoryStore(): Store {
   return createMemoryStore({}, { clock: systemClock, events: { emit: () => undefined } });
@@ -26,6 +29,25 @@ function operationsOver(
     explain: () => {
       throw new Error('not asked');
     },
+    replay: {
+      page: async () => {
+        throw new Error('not asked');
+      },
+      today: () => [],
+    },
+    history: { schemaText: () => null, currentText: () => null, versionOf: () => null },
+    ledgers: {
+      seriesReport: () => ({
+        ...{ total: 0, budget: 100, refusedReadings: 0, estimatedRefusedSeries: 0 },
+        measurements: [],
+        devices: [],
+      }),
+      seriesOf: () => 0,
+      fieldsReport: () => [],
+      forgetField: async () => false,
+    },
+    devices: { list: () => [], report: () => null },
+    clock: systemClock,
     ...changes,
   });
 }
@@ -96,7 +118,10 @@ describe('what can be asked of a store', () => {
   test('the account names at most a thousand devices, the busiest, and counts them all', async () => {
     const store = memoryStore();
     const group = store.group();
-    for (let i = 0; i < 1500; i += 1) group.count('mqtt', `d${i}`, 'forwarded', i + 1);
+    for (let i = 0; i < 1500; i += 1) {
+      group.receive('mqtt', `d${i}`, i + 1);
+      group.count('mqtt', `d${i}`, 'forwarded', i + 1);
+    }
     await group.committed;
     const account = await operationsOver(store).account();
     expect(account.deviceCount).toBe(1500);
@@ -124,6 +149,9 @@ describe('what can be asked of a store', () => {
       payload,
       violations: [{ pointer: '/a', message: 'no' }],
       sink: null,
+      username: 'u',
+      format: null,
+      schemaVersion: null,
     });
     await group.committed;
     const operations = operationsOver(store);
@@ -189,5 +217,157 @@ test('topics are compared with the schemas by turns, so that a thousand strange 
   }
   expect(await asked).toHaveLength(100);
   expect(mostAtOnce).toBeLessThan(20);
+  await store.close();
+});
+
+describe('rejected readings', () => {
+  async function rejected(store: Store, ...some: readonly Partial<NewRejection>[]): Promise<string[]> {
+    const group = store.group();
+    const ids = some.map((each) =>
+      group.reject({
+        code: 'invalid',
+        source: 'mqtt',
+        topic: 'sensors/kitchen/environment',
+        client: 'c',
+        device: 'kitchen',
+        schema: 's.v1',
+        index: null,
+        atMs: 5,
+        payload: Buffer.from('{"t":"x"}'),
+        violations: [{ pointer: '/t', message: 'must be number, got string "x"' }],
+        sink: null,
+        username: null,
+        format: null,
+        schemaVersion: 'aaaaaaaaaaaa',
+        ...each,
+      }),
+    );
+    await group.committed;
+    return ids;
+  }
+
+  test('one comes with the text of its schema then and now, and what it would be today', async () => {
+    const store = memoryStore();
+    const [id = '', other = ''] = await rejected(store, {}, { schema: null, schemaVersion: null });
+    const today: ExplainedReading = {
+      ...{
+        kind: 'point',
+        device: 'kitchen',
+        schema: 's.v1',
+        line: 'm t="x" 1',
+        duplicate: false,
+        clock: null,
+      },
+    };
+    const texts = new Map([['aaaaaaaaaaaa', 'as it was']]);
+    const operations = operationsOver(store, {
+      history: {
+        schemaText: (version) => texts.get(version) ?? null,
+        currentText: () => 'as it is',
+        versionOf: () => 'bbbbbbbbbbbb',
+      },
+      replay: { page: () => expect.unreachable(), today: () => [today] },
+    });
+    expect(await operations.rejection(id)).toMatchObject({
+      schemaThen: { version: 'aaaaaaaaaaaa', text: 'as it was' },
+      schemaNow: { version: 'bbbbbbbbbbbb', text: 'as it is' },
+      today: [today],
+      resolved: null,
+    });
+    expect(await operations.rejection(other)).toMatchObject({ schemaThen: null, schemaNow: null });
+    await store.close();
+  });
+
+  test('causes are grouped over all that fit, and devices know theirs', async () => {
+    const store = memoryStore();
+    await rejected(store, {}, {}, { device: 'cellar' }, { code: 'undecodable', schema: null });
+    const operations = operationsOver(store);
+    const page = await operations.rejectedCauses({}, null);
+    expect(page).toMatchObject({ looked: 4, others: 0, next: null });
+    expect(page.causes).toMatchObject([
+      { code: 'invalid', count: 3, devices: ['kitchen', 'cellar'] },
+      { code: 'undecodable', count: 1 },
+    ]);
+    expect(JSON.parse(JSON.stringify(page))).toEqual(page);
+    expect(await operations.rejectedCauses({ device: 'cellar' }, null)).toMatchObject({ looked: 1 });
+    await expect(operations.rejectedCauses({ since: 'never' }, null)).rejects.toMatchObject({
+      code: 'usage',
+    });
+    await store.close();
+  });
+
+  test('they are exported whole, page by page, and discarded when somebody says which', async () => {
+    const store = memoryStore();
+    await rejected(store, ...Array.from({ length: 250 }, (_, i) => ({ payload: Buffer.from(`${i}`) })));
+    const operations = operationsOver(store);
+    const payloads: string[] = [];
+    let after: string | null = null;
+    do {
+      const page: RejectionRecordPage = await operations.rejectedRecords({}, after, 1000);
+      expect(page.rejections.length).toBeLessThanOrEqual(100);
+      for (const each of page.rejections) payloads.push(Buffer.from(each.payloadBase64, 'base64').toString());
+      after = page.next;
+    } while (after !== null);
+    expect(payloads).toEqual(Array.from({ length: 250 }, (_, i) => `${i}`));
+    const nothing = { selection: {}, after: null, limit: 100 };
+    await expect(operations.discardRejected(nothing)).rejects.toMatchObject({ code: 'usage' });
+    let discarded = 0;
+    do {
+      const page: DiscardReport = await operations.discardRejected({
+        selection: { all: true },
+        after,
+        limit: 100,
+      });
+      discarded += page.discarded;
+      after = page.next;
+    } while (after !== null);
+    expect(discarded).toBe(250);
+    expect(await operations.account()).toMatchObject({
+      rejections: { open: 0, replayed: 0, discarded: 250, evicted: 0 },
+    });
+    await store.close();
+  });
+});
+
+describe('devices', () => {
+  test('are listed latest first, silent ones alone where asked; one with all that is known of it', async () => {
+    const store = memoryStore();
+    const group = store.group();
+    group.receive('mqtt', 'kitchen', 1);
+    group.count('mqtt', 'kitchen', 'stored', 1);
+    await group.committed;
+    const reports = [DEVICE, { ...DEVICE, device: 'attic', lastSeenMs: 90_000, state: 'online' as const }];
+    const operations = operationsOver(store, {
+      devices: {
+        list: () => reports,
+        report: (name) => reports.find(({ device }) => device === name) ?? null,
+      },
+    });
+    expect((await operations.devices({})).map(({ device }) => device)).toEqual(['attic', 'kitchen']);
+    expect((await operations.devices({ silent: true })).map(({ device }) => device)).toEqual(['kitchen']);
+    expect(await operations.device('kitchen')).toMatchObject({
+      received: 1,
+      stored: 1,
+      known: DEVICE,
+      causes: [],
+    });
+    expect(await operations.device('attic')).toMatchObject({ received: 0, known: { device: 'attic' } });
+    await expect(operations.device('nope')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(operations.forgetField('m', 'f')).rejects.toMatchObject({ code: 'not-found' });
+    await store.close();
+  });
+});
+
+test('an account that does not close says where', async () => {
+  const store = memoryStore();
+  const group = store.group();
+  group.receive('mqtt', 'kitchen', 2);
+  group.count('mqtt', 'kitchen', 'stored', 1);
+  await group.committed;
+  expect((await operationsOver(store).account()).imbalances).toEqual([
+    { scope: 'total', name: '', received: 2, accounted: 1, difference: 1 },
+    { scope: 'source', name: 'mqtt', received: 2, accounted: 1, difference: 1 },
+    { scope: 'device', name: 'kitchen', received: 2, accounted: 1, difference: 1 },
+  ]);
   await store.close();
 });

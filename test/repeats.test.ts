@@ -35,6 +35,11 @@ function group(): TestGroup {
   return {
     committed,
     keys,
+    receive: () => undefined,
+    identify: () => undefined,
+    resolve: () => undefined,
+    note: () => undefined,
+    markProvisional: () => undefined,
     count: () => undefined,
     point: () => undefined,
     reject: () => 'r1',
@@ -71,6 +76,9 @@ function send(transfer: Partial<Transfer> & { payload?: string; client?: string 
     device: null,
     transfer: made,
     retain: false,
+    address: null,
+    format: null,
+    receipts: false,
   };
   return [message, made];
 }

@@ -31,6 +31,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'not-found': 404,
   'sink-unknown': 404,
   'sink-configured': 409,
+  'replay-busy': 409,
   starting: 503,
   stopping: 503,
   'not-running': 503,
@@ -48,9 +49,11 @@ export function createApi(options: ApiOptions): Api {
     forceCloseConnections: true,
     // A parameter that is not known is an error, not a filter that silently does nothing.
     ajv: { customOptions: { removeAdditional: false } },
-    routerOptions: { maxParamLength: 128 },
+    routerOptions: { maxParamLength: 1024 },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  // A body that a form of any page can send is none that is understood.
+  app.removeContentTypeParser('text/plain');
   guard(app, options);
   answerErrors(app, options);
   addRoutes(app, options.operations, options.registry);

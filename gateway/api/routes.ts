@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import { REJECTION_CODES } from '../contracts.ts';
-import type { Operations } from '../operations-contract.ts';
-import type { RejectionFilter } from '../store-contract.ts';
+import type { DeviceFilter, Operations } from '../operations-contract.ts';
+import { addRejectedRoutes } from './rejected-routes.ts';
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1024 } as const;
 
-/** Every route of the API. Reading only: nothing here changes the gateway. */
+/** Every route of the API. */
 export function addRoutes(app: FastifyInstance, operations: Operations, registry: Registry): void {
   app.get('/health/live', async () => ({ status: 'live' }));
 
@@ -28,25 +27,22 @@ export function addRoutes(app: FastifyInstance, operations: Operations, registry
       device === undefined ? await operations.account() : await operations.deviceAccount(device),
   );
 
-  app.get<{ Querystring: RejectionFilter }>(
-    '/api/rejected',
-    {
-      schema: {
-        querystring: query({
-          code: { type: 'string', enum: [...REJECTION_CODES] },
-          device: TEXT,
-          client: TEXT,
-          limit: { type: 'integer', minimum: 1, maximum: 1000 },
-        }),
-      },
-    },
-    async ({ query: filter }) => await operations.rejected(filter),
+  addRejectedRoutes(app, operations);
+
+  app.get<{ Querystring: DeviceFilter }>(
+    '/api/devices',
+    { schema: { querystring: query({ silent: { type: 'boolean' } }) } },
+    async ({ query: filter }) => await operations.devices(filter),
   );
 
-  app.get<{ Params: { id: string } }>(
-    '/api/rejected/:id',
-    async ({ params }) => await operations.rejection(params.id),
+  app.get<{ Params: { device: string } }>(
+    '/api/devices/:device',
+    async ({ params }) => await operations.device(params.device),
   );
+
+  app.get('/api/series', async () => await operations.series());
+
+  app.get('/api/fields', async () => await operations.fields());
 
   app.get('/api/topics', async () => await operations.topics());
 

@@ -1,18 +1,26 @@
+import { imbalanceWords } from '../account-balance.ts';
 import { OUTCOMES } from '../contracts.ts';
-import type { AccountReport, DeviceAccount } from '../operations-contract.ts';
+import type { AccountReport, DeviceAccount, Imbalance } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { Tally } from '../store-contract.ts';
 import { type Column, table } from './table.ts';
 import { count } from './wording.ts';
 
 const DEVICES_SHOWN = 20;
+const IMBALANCES_SHOWN = 20;
 
-const TALLY_COLUMNS: readonly Column[] = OUTCOMES.map((title) => ({ title, align: 'right' }));
+const TALLY_COLUMNS: readonly Column[] = ['received', ...OUTCOMES].map((title) => ({
+  title,
+  align: 'right',
+}));
 
 /** The account for people: where every reading went. */
 export function accountText(account: AccountReport): string {
   const { total, sources, devices, deviceCount, sinks } = account;
-  const parts = [`${count(received(total))} readings received\n\n${outcomes(account)}`];
+  const parts = [
+    `${count(total.received)} readings received\n\n${outcomes(account)}`,
+    balanceText(account.imbalances),
+  ];
   if (Object.keys(sources).length > 0)
     parts.push(
       table(
@@ -53,15 +61,37 @@ export function devicesText(devices: readonly DeviceAccount[]): string {
   );
 }
 
-function outcomes({ total, codes, rejectedEvicted }: AccountReport): string {
+/** Silence would be read as "all is well" too: both are said. */
+export function balanceText(imbalances: readonly Imbalance[]): string {
+  if (imbalances.length === 0) return 'the account closes\n';
+  const shown = imbalances
+    .slice(0, IMBALANCES_SHOWN)
+    .map((each) => `  ${printable(imbalanceWords(each), 256)}\n`);
+  const more = imbalances.length - shown.length;
+  return [
+    'THE ACCOUNT DOES NOT CLOSE: this is a bug of the gateway, please report it\n',
+    ...shown,
+    ...(more > 0 ? [`  and ${count(more)} more\n`] : []),
+  ].join('');
+}
+
+function outcomes({ total, codes, rejections }: AccountReport): string {
   const width = Math.max(...OUTCOMES.map((outcome) => count(total[outcome]).length));
   const why = Object.entries(codes)
     .filter(([, n]) => n > 0)
     .sort(([, a], [, b]) => b - a)
     .map(([code, n]) => `${code} ${count(n)}`)
     .join(', ');
+  const { open, replayed, discarded, evicted } = rejections;
+  const became = [
+    [open, 'open'],
+    [replayed, 'replayed'],
+    [discarded, 'discarded'],
+    [evicted, 'no longer kept'],
+  ] as const;
+  const states = became.filter(([n]) => n > 0).map(([n, words]) => `${count(n)} ${words}`);
   const notes: Partial<Record<string, string>> = {
-    rejected: `${why}${rejectedEvicted > 0 ? `; ${count(rejectedEvicted)} no longer kept` : ''}`,
+    rejected: states.length === 0 ? why : `${why} (${states.join(', ')})`,
   };
   return OUTCOMES.map((outcome) =>
     `  ${outcome.padEnd(9)}  ${count(total[outcome]).padStart(width)}  ${notes[outcome] ?? ''}`.trimEnd(),
@@ -71,9 +101,5 @@ function outcomes({ total, codes, rejectedEvicted }: AccountReport): string {
 }
 
 function cells(tally: Tally): string[] {
-  return OUTCOMES.map((outcome) => count(tally[outcome]));
-}
-
-function received(tally: Tally): number {
-  return OUTCOMES.reduce((sum, outcome) => sum + tally[outcome], 0);
+  return [count(tally.received), ...OUTCOMES.map((outcome) => count(tally[outcome]))];
 }

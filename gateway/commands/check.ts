@@ -1,11 +1,14 @@
 import { Command } from 'commander';
-import type { GatewayConfig } from '../config/gateway-config.ts';
+import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { printable } from '../printable.ts';
+import { checkSerial } from './check-serial.ts';
 import {
   type Check,
   checkAddress,
   checkDataFolder,
+  checkFieldTypes,
+  checkObservers,
   checkSchemas,
   checkSink,
   checkText,
@@ -62,8 +65,24 @@ async function allChecks(
     for (const listener of config.mqtt.listeners) checks.push(await checkAddress('mqtt', listener));
     if (config.http !== null) checks.push(await checkAddress('http', config.http));
   }
+  const observers = checkObservers(config);
+  if (observers !== null) checks.push(observers);
+  const serial = checkSerial(config, parts);
+  if (serial !== null) checks.push(serial);
   if (options.offline === true) return checks;
-  return [...checks, ...(await Promise.all(config.sinks.map((sink) => checkSink(sink, config, parts))))];
+  const asked = await Promise.all(config.sinks.map((sink) => askSink(sink, config, parts)));
+  return [...checks, ...asked.flat()];
+}
+
+/** A sink that does not answer has no types to tell. */
+async function askSink(
+  sink: SinkConfig,
+  config: GatewayConfig,
+  parts: CommandParts,
+): Promise<readonly Check[]> {
+  const ready = await checkSink(sink, config, parts);
+  const types = ready.ok ? await checkFieldTypes(sink, config, parts) : null;
+  return types === null ? [ready] : [ready, types];
 }
 
 /** A data folder that cannot be looked into is another check's to report. */

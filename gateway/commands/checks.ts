@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describeSink } from '../announce.ts';
 import type { GatewayConfig, ListenerConfig, SinkConfig } from '../config/gateway-config.ts';
+import { isLoopback } from '../config/loopback.ts';
 import { messageOf, type Problem, problemText } from '../errors.ts';
 import type { CommandParts } from './command-parts.ts';
 import { bytes } from './wording.ts';
@@ -95,6 +96,37 @@ export async function checkSink(
   } catch (error) {
     return wrong(name, `${describeSink(sink)}: ${messageOf(error)}`);
   }
+}
+
+/** What the schemas write fits what the database holds. Null where there is nothing to compare. */
+export async function checkFieldTypes(
+  sink: SinkConfig,
+  config: GatewayConfig,
+  parts: CommandParts,
+): Promise<Check | null> {
+  if (sink.type !== 'influxdb') return null;
+  const name = `field types ${sink.name}`;
+  try {
+    const problems = await parts.fieldTypeProblems(sink, config, AbortSignal.timeout(PROBE_TIMEOUT_MS));
+    if (problems === null) return good(name, 'not compared: the database does not tell its types');
+    if (problems.length === 0) return good(name, 'nothing that the database holds with another type');
+    return wrong(name, `the database holds ${problems.length} field(s) with another type`, problems);
+  } catch (error) {
+    return wrong(name, messageOf(error));
+  }
+}
+
+/** Who may read everybody's receipts, and whether that is anybody. Null where nobody may. */
+export function checkObservers({ mqtt }: GatewayConfig): Check | null {
+  if (mqtt.observers.length === 0) return null;
+  const open = mqtt.listeners
+    .filter(({ host }) => !isLoopback(host))
+    .map(({ host, port }) => `${host}:${port}`);
+  const warning =
+    open.length === 0
+      ? ''
+      : `; nobody is asked for a password on ${open.join(', ')}, so whoever reaches it may call itself so`;
+  return good('observers', `${mqtt.observers.join(', ')} may read the receipts of every client${warning}`);
 }
 
 export function checkText({ name, ok, detail, problems }: Check): string {

@@ -1,18 +1,22 @@
 import { Command } from 'commander';
 import { GatewayError } from '../errors.ts';
+import { canonicalSpec } from '../formats/canonical-spec.ts';
+import { formatProblem } from '../formats/formats.ts';
 import type { ExplainedReading, Explanation } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
 import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
+import { explainOffline } from './explain-offline.ts';
 import { violationText } from './rejected-text.ts';
 import { createRemoteOperations } from './remote-operations.ts';
-import { explainOffline, isRunning } from './with-operations.ts';
+import { isRunning } from './with-operations.ts';
 
 interface ExplainOptions extends CommonOptions {
   readonly topic: string;
   readonly payload?: string;
   readonly client: string;
+  readonly format?: string;
 }
 
 /** More than any payload that would be taken; the socket bounds it too. */
@@ -24,6 +28,10 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
     .description('what would happen to this message: its route, its points, or each violation')
     .requiredOption('-t, --topic <topic>', 'its topic')
     .option('-p, --payload <payload>', 'its payload (default: standard input, where that is no terminal)')
+    .option(
+      '--format <spec>',
+      'read the payload as this format, whatever the schema says: csv, {"csv":{…}}, …',
+    )
     .option('--client <id>', 'the client id it would come from', 'explain')
     .action(async (options: ExplainOptions) => {
       const config = configOf(options, io);
@@ -35,6 +43,7 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
         topic: options.topic,
         payloadBase64: payload?.toString('base64') ?? null,
         client: options.client,
+        format: options.format === undefined ? null : specOf(options.format),
       };
       const explanation = (await isRunning(config.dataDir))
         ? await createRemoteOperations(config.dataDir).explain(request)
@@ -42,6 +51,14 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
       writeAnswer(io, options, explanation, explanationText);
       if (explanation.outcome === 'rejected') reject();
     });
+}
+
+/** @throws GatewayError `usage` where there is no such format. */
+function specOf(text: string): string {
+  const spec = canonicalSpec(text);
+  const problem = formatProblem(spec);
+  if (problem !== null) throw new GatewayError('usage', `--format: ${problem}`);
+  return spec;
 }
 
 export function explanationText(explanation: Explanation): string {
@@ -61,6 +78,7 @@ export function explanationText(explanation: Explanation): string {
 
 const OUTCOME_WORDS: Readonly<Record<Explanation['outcome'], string>> = {
   stored: 'stored',
+  duplicate: 'duplicate: its identity has been stored before',
   rejected: 'rejected',
   forwarded: 'forwarded: handed to subscribers, not stored',
   route: 'depends on the payload; give one with --payload',
@@ -68,9 +86,12 @@ const OUTCOME_WORDS: Readonly<Record<Explanation['outcome'], string>> = {
 
 function readingLines(reading: ExplainedReading, index: number, of: number): string[] {
   const prefix = of > 1 ? `[${index}] ` : '';
-  if (reading.kind === 'point') return [`${prefix}${printable(reading.line)}`];
+  const clock = reading.clock === null ? [] : [`  the clock of this device: ${printable(reading.clock)}`];
+  if (reading.kind === 'point')
+    return [`${prefix}${reading.duplicate ? 'duplicate: ' : ''}${printable(reading.line)}`, ...clock];
   return [
     `${prefix}${reading.code}${reading.schema === null ? '' : ` under ${printable(reading.schema)}`}`,
     ...reading.violations.map((violation) => `  ${violationText(violation)}`),
+    ...clock,
   ];
 }

@@ -4,9 +4,12 @@ import { systemClock } from '../clock.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import { createSink } from '../delivery-sink.ts';
 import { messageOf } from '../errors.ts';
-import { createFormats } from '../formats/formats.ts';
+import { fieldTypeProblems } from '../field-type-problems.ts';
+import { readTypes } from '../field-types-watch.ts';
+import { createFormats, formatProblem } from '../formats/formats.ts';
 import { createGateway, storeOptions } from '../gateway.ts';
-import { loadReadings } from '../readings/load-schemas.ts';
+import { loadReadings, loadSchemas } from '../readings/load-schemas.ts';
+import { TickCounter } from '../readings/tick-counter.ts';
 import { openLmdbStore } from '../store/lmdb-store.ts';
 import type { Store } from '../store-contract.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -14,11 +17,20 @@ import type { CommandParts } from './command-parts.ts';
 /** The gateway itself, for the commands. */
 export const realParts: CommandParts = {
   runGateway: (config, deps, signal) => createGateway(config, deps).run(signal),
-  loadReadings: (config) => loadReadings(config.schemasDir),
+  loadReadings: ({ schemasDir }, mapping) => {
+    if (mapping === undefined) return loadReadings(schemasDir, { formatProblem });
+    const { clocks, book, isForStore } = mapping;
+    const ticks = new TickCounter(isForStore ? { startedMs: systemClock.nowMs() } : { fresh: true });
+    return loadReadings(schemasDir, { formatProblem, clocks, book, ticks });
+  },
   createFormats: ({ limits }) =>
     createFormats({ maxDepth: limits.payloadDepth, maxKeys: limits.payloadKeys }),
   openStore,
   probeSink,
+  fieldTypeProblems: async (sink, { schemasDir }, signal) => {
+    const held = await readTypes(sink, signal);
+    return held === null ? null : fieldTypeProblems(loadSchemas(schemasDir).schemas, held);
+  },
 };
 
 async function openStore(config: GatewayConfig): Promise<Store | null> {

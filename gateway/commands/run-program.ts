@@ -6,7 +6,9 @@ import { accountCommand } from './account.ts';
 import { checkCommand } from './check.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
+import { devicesCommand } from './devices.ts';
 import { explainCommand } from './explain.ts';
+import { fieldsCommand } from './fields.ts';
 import { rejectedCommand } from './rejected.ts';
 import { sinksCommand } from './sinks.ts';
 import { startCommand } from './start.ts';
@@ -46,6 +48,8 @@ export async function runProgram(
     topicsCommand(io, parts),
     rejectedCommand(io, parts),
     accountCommand(io, parts),
+    devicesCommand(io, parts),
+    fieldsCommand(io, parts),
     sinksCommand(io, parts),
   ])
     program.addCommand(command);

@@ -1,16 +1,13 @@
 import { existsSync } from 'node:fs';
-import { systemClock } from '../clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { callControl } from '../control/call.ts';
 import { createDispatch } from '../control/dispatch.ts';
 import { openDoor } from '../control/door.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
-import { explain } from '../explain.ts';
-import { createInterpret } from '../interpret.ts';
-import { createOperations } from '../operations.ts';
-import type { ExplainRequest, Explanation, Operations } from '../operations-contract.ts';
+import type { Operations } from '../operations-contract.ts';
 import type { CommandIo } from './command-io.ts';
-import type { CommandParts, LoadedReadings } from './command-parts.ts';
+import type { CommandParts } from './command-parts.ts';
+import { offlineOperations } from './offline-operations.ts';
 import { createRemoteOperations } from './remote-operations.ts';
 
 /**
@@ -55,17 +52,7 @@ async function withStore(
     const store = await parts.openStore(config);
     if (store === null) throw nothing;
     try {
-      const operations = createOperations({
-        version: io.version,
-        pid: io.pid,
-        running: null,
-        store,
-        configuredSinks: new Set(config.sinks.map(({ name }) => name)),
-        schemas: () => [],
-        schemaErrors: () => 0,
-        nearest: () => null,
-        explain: (request) => explainOffline(config, parts, request),
-      });
+      const operations = offlineOperations(config, io, parts, store);
       // Another command that comes meanwhile is answered as a gateway would.
       door.serve(createDispatch(operations));
       await action(operations);
@@ -75,23 +62,4 @@ async function withStore(
   } finally {
     await door.close();
   }
-}
-
-/** From the configuration and the schema files alone. */
-export function explainOffline(
-  config: GatewayConfig,
-  parts: CommandParts,
-  request: ExplainRequest,
-  loaded: LoadedReadings = parts.loadReadings(config),
-): Explanation {
-  return explain(request, {
-    readings: loaded.readings,
-    interpret: createInterpret({
-      formats: parts.createFormats(config),
-      maxPayloadBytes: config.limits.payloadBytes,
-    }),
-    nearest: (topic) => loaded.nearest(topic),
-    clock: systemClock,
-    unrouted: config.mqtt.unrouted,
-  });
 }

@@ -54,6 +54,37 @@ export interface InfluxSinkConfig {
 
 export type SinkConfig = EmbeddedSinkConfig | InfluxSinkConfig;
 
+/** A serial port, or with `each` as many as fit. */
+export interface SerialPortConfig {
+  readonly name: string;
+  /** Absolute; may hold `*` and `?` in its last part. Either this or `match` is null. */
+  readonly path: string | null;
+  /** What the USB device behind it says of itself. */
+  readonly match: {
+    readonly vendorId: string | null;
+    readonly productId: string | null;
+    readonly serialNumber: string | null;
+  } | null;
+  readonly each: boolean;
+  readonly baudRate: number;
+  readonly dataBits: 5 | 6 | 7 | 8;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly stopBits: 1 | 2;
+  readonly rtscts: boolean;
+  /** As `schemas/framing.schema.json` has it. */
+  readonly framing: { readonly kind: string };
+  /** As `schemas/format.schema.json` has it; null: as the schema of the topic says. */
+  readonly format: string | Readonly<Record<string, unknown>> | null;
+  /** `{device}` is to be filled in. */
+  readonly topic: string;
+  readonly device: string;
+  readonly settleMs: number;
+  readonly silenceMs: number | null;
+  readonly ack: boolean;
+  /** Client ids. */
+  readonly downlink: readonly string[];
+}
+
 export interface GatewayConfig {
   /** Null: no file, the embedded defaults. */
   readonly file: string | null;
@@ -61,11 +92,16 @@ export interface GatewayConfig {
   readonly schemasDir: string;
   /** The schemas are those that ship with the program. */
   readonly shippedSchemas: boolean;
+  /** `devices.yaml`; null: none. */
+  readonly devicesFile: string | null;
   readonly mqtt: {
     readonly listeners: readonly ListenerConfig[];
     readonly unrouted: 'forward' | 'reject';
+    /** Client ids that may read the receipts of every client. */
+    readonly observers: readonly string[];
     readonly limits: MqttLimitOptions;
   };
+  readonly serial: readonly SerialPortConfig[];
   /** Null: no HTTP. */
   readonly http: ListenerConfig | null;
   readonly store: {
@@ -85,8 +121,18 @@ export interface GatewayConfig {
     readonly payloadBytes: number;
     readonly payloadDepth: number;
     readonly payloadKeys: number;
+    readonly series: number;
+    /** Null: only the one for all. */
+    readonly seriesPerMeasurement: number | null;
+    readonly seriesAgeMs: number;
   };
   readonly sinks: readonly SinkConfig[];
+  /** How often the gateway stores measurements of its own; null: never. */
+  readonly measurementsEveryMs: number | null;
+  readonly clock: {
+    /** Until this file exists, the clock of this machine counts as not set; null: only its time tells. */
+    readonly untilFile: string | null;
+  };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error';
     readonly format: 'auto' | 'json' | 'pretty';

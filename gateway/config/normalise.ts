@@ -3,6 +3,7 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 import type { GatewayConfig, ListenerConfig } from './gateway-config.ts';
 import { isLoopback } from './loopback.ts';
 import type { RawConfig, RawListener } from './raw-config.ts';
+import { normaliseSerial } from './serial.ts';
 import { normaliseSinks } from './sinks.ts';
 import { parseDuration, parseQuota, parseSize } from './units.ts';
 
@@ -37,9 +38,11 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
     dataDir: resolve(base, raw.data),
     schemasDir,
     shippedSchemas: schemasDir === SHIPPED_SCHEMAS,
+    devicesFile: raw.devices === undefined ? null : resolve(base, raw.devices),
     mqtt: {
       listeners: mqtt.listeners.map((each, i) => listener(each, `/mqtt/listeners/${i}`, context)),
       unrouted: mqtt.unrouted,
+      observers: mqtt.observers ?? [],
       limits: {
         maxPacketBytes: size(mqtt.limits.packet),
         maxConnections: mqtt.limits.connections,
@@ -56,6 +59,7 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
         maxRetainedBytes: size(mqtt.limits.retained),
       },
     },
+    serial: normaliseSerial(raw.serial, base, context),
     http: raw.http === false ? null : listener(raw.http, '/http', context),
     store: {
       maxBytes: size(store.maxBytes),
@@ -72,10 +76,22 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
       payloadBytes: size(limits.payloadBytes),
       payloadDepth: limits.payloadDepth,
       payloadKeys: limits.payloadKeys,
+      series: limits.series,
+      seriesPerMeasurement: limits.seriesPerMeasurement ?? null,
+      seriesAgeMs: duration(limits.seriesAge),
     },
     sinks: normaliseSinks(raw.sinks, base, context),
+    measurementsEveryMs: measurementsEvery(raw.measurements, context),
+    clock: { untilFile: raw.clock?.untilFile === undefined ? null : resolve(base, raw.clock.untilFile) },
     log: raw.log,
   };
+}
+
+function measurementsEvery(text: string | undefined, context: NormaliseContext): number | null {
+  if (text === undefined) return null;
+  const everyMs = duration(text);
+  if (everyMs < 1000) context.problem('/measurements', 'must be at least 1s');
+  return everyMs;
 }
 
 function listener(

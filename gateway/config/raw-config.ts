@@ -33,12 +33,35 @@ export interface RawInfluxSink {
   timeout: string;
 }
 
+export interface RawSerialPort {
+  name?: string;
+  path?: string;
+  match?: { vendorId?: string; productId?: string; serialNumber?: string };
+  each: boolean;
+  topic: string;
+  device?: string;
+  baudRate: number;
+  dataBits: 5 | 6 | 7 | 8;
+  parity: 'none' | 'even' | 'odd';
+  stopBits: 1 | 2;
+  rtscts: boolean;
+  framing: string | { kind: string };
+  maxFrame: string;
+  format?: string | Record<string, unknown>;
+  settle: string;
+  silence?: string;
+  ack: boolean;
+  downlink?: string[];
+}
+
 export interface RawConfig {
   data: string;
   schemas?: string;
+  devices?: string;
   mqtt: {
     listeners: RawListener[];
     unrouted: 'forward' | 'reject';
+    observers?: string[];
     limits: {
       packet: string;
       connections: number;
@@ -55,6 +78,7 @@ export interface RawConfig {
       retained: string;
     };
   };
+  serial: RawSerialPort[];
   http: false | RawListener;
   store: {
     maxBytes: string;
@@ -63,7 +87,16 @@ export interface RawConfig {
     commitDelay: string;
     rejected: { maxBytes: string; maxAge: string };
   };
-  limits: { payloadBytes: string; payloadDepth: number; payloadKeys: number };
+  limits: {
+    payloadBytes: string;
+    payloadDepth: number;
+    payloadKeys: number;
+    series: number;
+    seriesPerMeasurement?: number;
+    seriesAge: string;
+  };
   sinks: (RawEmbeddedSink | RawInfluxSink)[];
+  measurements?: string;
+  clock?: { untilFile?: string };
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'auto' | 'json' | 'pretty' };
 }

@@ -12,6 +12,17 @@ let compiled: ValidateFunction | undefined;
 
 function validator(): ValidateFunction {
   if (compiled !== undefined) return compiled;
+  const ajv = createConfigAjv();
+  // Their options exclude one another, so what is left out has to stay so.
+  for (const part of ['framing', 'format'])
+    ajv.addSchema(withoutDefaults(readSchema(join(PACKAGE_ROOT, `schemas/${part}.schema.json`))));
+  const schema = readSchema(CONFIG_SCHEMA_FILE);
+  compiled = ajv.compile(schema);
+  return compiled;
+}
+
+/** For files that people write: what they leave out is filled in, and every problem is listed. */
+export function createConfigAjv(): Ajv2020 {
   const ajv = new Ajv2020({
     allErrors: true,
     verbose: true,
@@ -21,17 +32,25 @@ function validator(): ValidateFunction {
   });
   // The words for what is wanted stand beside the rule, so that an error can say them.
   ajv.addKeyword({ keyword: 'expected', schemaType: 'string' });
-  const schema: object = JSON.parse(readFileSync(CONFIG_SCHEMA_FILE, 'utf8'));
-  compiled = ajv.compile(schema);
-  return compiled;
+  return ajv;
+}
+
+function readSchema(file: string): object {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function withoutDefaults(schema: object): object {
+  return JSON.parse(JSON.stringify(schema, (key, value: unknown) => (key === 'default' ? undefined : value)));
 }
 
 /**
  * Checks the configuration against its schema and fills the defaults in, in place. A key with no value counts as left
  * out. Every problem is listed.
  */
-export function validateConfig(source: YamlSource): readonly Problem[] {
-  const validate = validator();
+export function validateConfig(
+  source: YamlSource,
+  validate: ValidateFunction = validator(),
+): readonly Problem[] {
   if (validate(source.value)) return [];
   const repaired = (validate.errors ?? []).filter((error) => repair(source, error)).length > 0;
   if (repaired && validate(source.value)) return [];

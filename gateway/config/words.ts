@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv/dist/2020.js';
 import { nearestWord } from './nearest-word.ts';
 
 /** Parts of the design that a later version brings: worth another word than "unknown". */
-const LATER = new Set(['/brokers', '/serial', '/mqtt/auth']);
+const LATER = new Set(['/brokers', '/mqtt/auth']);
 
 interface Words {
   readonly message: string;

@@ -17,7 +17,8 @@ export interface YamlSource {
 /** Aliases are expanded at most so often: a few lines of them could stand for gigabytes. */
 const MAX_ALIASES = 100;
 
-export function parseYaml(text: string, file: string, environment: Environment): YamlSource {
+/** `environment` null: `${` has no meaning in this file. */
+export function parseYaml(text: string, file: string, environment: Environment | null): YamlSource {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset: number, pointer: string, message: string): Problem => {
@@ -29,7 +30,8 @@ export function parseYaml(text: string, file: string, environment: Environment):
     .slice(0, 1)
     .map(({ pos, message }) => at(pos[0], '', sentence(message)));
   const interpolated = new Set<string>();
-  if (problems.length === 0) fillIn(document, environment, interpolated, problems, at);
+  if (problems.length === 0 && environment !== null)
+    fillIn(document, environment, interpolated, problems, at);
 
   let value: unknown = null;
   try {

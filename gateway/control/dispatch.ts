@@ -1,10 +1,16 @@
-import { REJECTION_CODES, type RejectionCode } from '../contracts.ts';
 import { GatewayError } from '../errors.ts';
 import type { Operations } from '../operations-contract.ts';
-import type { RejectionFilter } from '../store-contract.ts';
+import {
+  type Args,
+  flagOf,
+  limitOf,
+  pageRequestOf,
+  queryOf,
+  recordOf,
+  textOf,
+  textOrNull,
+} from './checked-args.ts';
 import type { ControlHandler } from './door.ts';
-
-type Args = Readonly<Record<string, unknown>>;
 
 /** The operations by name, their arguments checked: the socket is ours, what comes through it need not be. */
 export function createDispatch(operations: Operations): ControlHandler {
@@ -12,17 +18,34 @@ export function createDispatch(operations: Operations): ControlHandler {
     status: () => operations.status(),
     health: () => operations.health(),
     account: () => operations.account(),
-    deviceAccount: (args) => operations.deviceAccount(text(args, 'device')),
+    deviceAccount: (args) => operations.deviceAccount(textOf(args, 'device')),
     topics: () => operations.topics(),
     sinks: () => operations.sinks(),
-    forgetSink: (args) => operations.forgetSink(text(args, 'name')),
-    rejected: (args) => operations.rejected(filterOf(args)),
-    rejection: (args) => operations.rejection(text(args, 'id')),
+    forgetSink: (args) => operations.forgetSink(textOf(args, 'name')),
+    rejected: (args) => operations.rejected(queryOf(args)),
+    rejectedCauses: (args) =>
+      operations.rejectedCauses(queryOf(recordOf(args, 'query')), textOrNull(args, 'after')),
+    rejectedRecords: (args) =>
+      operations.rejectedRecords(queryOf(recordOf(args, 'query')), textOrNull(args, 'after'), limitOf(args)),
+    replay: (args) =>
+      operations.replay({
+        ...pageRequestOf(args),
+        dryRun: flagOf(args, 'dryRun'),
+        run: textOrNull(args, 'run'),
+      }),
+    discardRejected: (args) => operations.discardRejected(pageRequestOf(args)),
+    devices: (args) => operations.devices({ silent: flagOf(args, 'silent') }),
+    device: (args) => operations.device(textOf(args, 'device')),
+    series: () => operations.series(),
+    fields: () => operations.fields(),
+    forgetField: (args) => operations.forgetField(textOf(args, 'measurement'), textOf(args, 'field')),
+    rejection: (args) => operations.rejection(textOf(args, 'id')),
     explain: (args) =>
       operations.explain({
-        topic: text(args, 'topic'),
-        payloadBase64: args.payloadBase64 === null ? null : text(args, 'payloadBase64'),
-        client: text(args, 'client'),
+        topic: textOf(args, 'topic'),
+        payloadBase64: args.payloadBase64 === null ? null : textOf(args, 'payloadBase64'),
+        client: textOf(args, 'client'),
+        format: textOrNull(args, 'format'),
       }),
   };
   return async (op, args) => {
@@ -31,32 +54,4 @@ export function createDispatch(operations: Operations): ControlHandler {
       throw new GatewayError('usage', `the gateway knows no operation ${op.slice(0, 64)}`);
     return await operation(args);
   };
-}
-
-function filterOf(args: Args): RejectionFilter {
-  const { code, limit } = args;
-  if (code !== undefined && !isRejectionCode(code))
-    throw new GatewayError('usage', `code must be one of ${REJECTION_CODES.join(', ')}`);
-  if (limit !== undefined && !isLimit(limit))
-    throw new GatewayError('usage', 'limit must be a positive integer');
-  return {
-    ...(code === undefined ? {} : { code }),
-    ...(args.device === undefined ? {} : { device: text(args, 'device') }),
-    ...(args.client === undefined ? {} : { client: text(args, 'client') }),
-    ...(limit === undefined ? {} : { limit }),
-  };
-}
-
-function text(args: Args, key: string): string {
-  const value = args[key];
-  if (typeof value !== 'string') throw new GatewayError('usage', `${key} must be a text`);
-  return value;
-}
-
-function isRejectionCode(value: unknown): value is RejectionCode {
-  return REJECTION_CODES.some((code) => code === value);
-}
-
-function isLimit(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 }

@@ -47,6 +47,10 @@ export const EVENTS = {
     'warn',
     'sink {sink} is not in the configuration and holds back {points} points; `telemetry-gateway sinks forget {sink}` lets them go',
   ),
+  'account.imbalance': event(
+    'error',
+    'the account does not close at {places} place(s), by {difference} in all (a bug; please report it): {first}',
+  ),
   'hook.failed': event('error', 'internal error in {hook}, contained: {error}', 10_000),
   'sink.ready': event('info', 'sink {sink} is open'),
   'sink.retrying': event('warn', 'sink {sink} cannot be written, trying again: {reason}', 10_000),
@@ -92,6 +96,24 @@ export const EVENTS = {
     'there is no room for a session of {client}: the one away for longest goes',
     10_000,
   ),
+  'serial.opened': event('info', 'serial port {port} is open at {path} (device {device})'),
+  'serial.lost': event('warn', 'serial port {port} at {path} is lost: {reason}; it is opened again'),
+  'serial.waiting': event('warn', 'serial port {port} (device {device}) is waited for: {reason}'),
+  'serial.cannot-open': event(
+    'warn',
+    'serial port {port} at {path} cannot be opened, trying again: {reason}',
+  ),
+  'serial.discarded': event(
+    'warn',
+    'serial port {port}: {bytes} bytes were no frame ({reason}); `telemetry-gateway serial` shows the last ones',
+    10_000,
+  ),
+  'serial.refused': event('warn', 'a frame of serial port {port} was not taken: {reason}', 10_000),
+  'serial.unanswered': event(
+    'warn',
+    'serial port {port} does not read its acknowledgements, some are left out',
+    10_000,
+  ),
   'schema.changed': event('info', 'reading schema {id} from {file} is in force'),
   'schema.removed': event('info', 'reading schema {id} is no longer in force: {file} is gone'),
   'schema.problem': event('error', '{problem}; {consequence}'),
@@ -99,6 +121,64 @@ export const EVENTS = {
   'schema.not-kept': event(
     'error',
     'the last good version of {file} could not be kept, a restart would not have it: {error}',
+    10_000,
+  ),
+  'series.near-budget': event(
+    'warn',
+    '{series} of {budget} series of {scope} are in use, most of them by {measurement}; `telemetry-gateway account --series` shows who uses them',
+  ),
+  'series.over-budget': event(
+    'error',
+    'device {device} would begin new series of {measurement} and all {budget} are in use ({series}): such readings are kept as rejected (cardinality), series that exist go on',
+    10_000,
+  ),
+  'series.aged': event('info', '{count} series not seen for {days} days made room; {series} are left'),
+  'types.conflict': event(
+    'warn',
+    'a reading of device {device} is kept as rejected (type-conflict): {words}',
+    10_000,
+  ),
+  'types.differ': event(
+    'warn',
+    'sink {sink} holds field {field} of {measurement} as {held}, this gateway has stored it as {type}: from now on only what the sink holds is taken',
+    10_000,
+  ),
+  'types.too-many': event(
+    'warn',
+    'the types of some fields are not checked: there are more than {maxMeasurements} measurements or {maxFields} fields',
+    60_000,
+  ),
+  'device.silent': event(
+    'warn',
+    'device {device} is silent: nothing valid has come for twice the {expectEveryMs} ms in which it is expected',
+    10_000,
+  ),
+  'device.heard': event('info', 'device {device} is heard again', 10_000),
+  'devices.changed': event('info', '{count} devices from {file} are in force'),
+  'devices.problem': event('error', '{problem}; {consequence}'),
+  'devices.mended': event('info', '{file} is in order again'),
+  'devices.not-kept': event(
+    'error',
+    'the last good version of {file} could not be kept, a restart would not have it: {error}',
+    10_000,
+  ),
+  'clock.unset': event(
+    'warn',
+    'the clock of this machine is not set ({reason}): readings are taken, and get their time of arrival when it is',
+  ),
+  'clock.set': event(
+    'info',
+    'the clock of this machine is set: readings of the last {seconds} s have their time now',
+  ),
+  'clock.unconfirmed': event(
+    'warn',
+    'nobody has set the clock of this machine for {minutes} min ({reason}): from now on it is taken as it is',
+  ),
+  'clock.stepped': event('warn', 'the clock of this machine was moved by {seconds} s'),
+  'clock.not-kept': event('error', 'that the clock is set could not be kept, trying again: {error}', 10_000),
+  'ledgers.not-kept': event(
+    'error',
+    'what is known of {what} could not be kept, a restart would not have it: {error}',
     10_000,
   ),
 } as const satisfies Record<string, EventRule>;

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { OUTCOMES } from '../contracts.ts';
 import type { SinkHealth } from '../sink-contract.ts';
 import type { Account, SinkLedger, StoreStatus } from '../store-contract.ts';
 
@@ -10,6 +11,11 @@ export interface MetricsSnapshot {
   readonly sinkHealth: readonly SinkHealth[];
   readonly sources: readonly { readonly name: string; readonly connections: number }[];
   readonly schemaErrors: number;
+  /** All differences of the account, without their signs: 0 unless the gateway has a bug. */
+  readonly imbalance: number;
+  /** Zeroes where nothing counts them. */
+  readonly devices: { readonly known: number; readonly silent: number };
+  readonly series: { readonly known: number; readonly budget: number };
 }
 
 /** What cannot be read off afterwards: how long things took. Once per group, acknowledgement batch or write. */
@@ -94,7 +100,7 @@ export function createMetrics({ registry, snapshot, nowMs, version, nodeVersion 
     ['source', 'outcome'],
     function* ({ account }) {
       for (const [source, tally] of Object.entries(account.sources))
-        for (const [outcome, n] of Object.entries(tally)) yield [{ source, outcome }, n];
+        for (const outcome of OUTCOMES) yield [{ source, outcome }, tally[outcome]];
     },
   );
   counter('gateway_rejected_total', 'Rejected readings by code.', ['code'], function* ({ account }) {
@@ -106,6 +112,27 @@ export function createMetrics({ registry, snapshot, nowMs, version, nodeVersion 
     [],
     ({ account }) => [[{}, account.rejectedEvicted]],
   );
+  gauge('gateway_rejected_open', 'Rejected readings kept and not replayed.', [], ({ store }) => [
+    [{}, store.rejectedOpenCount],
+  ]);
+  counter(
+    'gateway_rejected_replayed_total',
+    'Rejected readings that were stored or written after all.',
+    [],
+    ({ account }) => [[{}, account.rejectedReplayed]],
+  );
+  gauge(
+    'gateway_account_imbalance',
+    'Readings that came in but ended nowhere, or twice, over all sources, devices and sinks; not 0: a bug.',
+    [],
+    ({ imbalance }) => [[{}, imbalance]],
+  );
+  gauge('gateway_devices', 'Devices in the registry.', [], ({ devices }) => [[{}, devices.known]]);
+  gauge('gateway_devices_silent', 'Devices not heard when they should have been.', [], ({ devices }) => [
+    [{}, devices.silent],
+  ]);
+  gauge('gateway_series', 'Series known.', [], ({ series }) => [[{}, series.known]]);
+  gauge('gateway_series_budget', 'How many series there may be.', [], ({ series }) => [[{}, series.budget]]);
   counter(
     'gateway_points_total',
     'Points by sink and by what became of them.',

@@ -1,41 +1,76 @@
-import type { ArrivalClock, Message, Reading, RejectionCode, Violation } from '../contracts.ts';
+import type {
+  ArrivalClock,
+  Identity,
+  Message,
+  Reading,
+  RejectionCode,
+  Series,
+  Violation,
+} from '../contracts.ts';
 import { messageOf } from '../errors.ts';
-import { emptyWritten, type Written } from './field-writer.ts';
-import { escapePointer } from './json-document.ts';
+import type { DeviceClocks } from '../ledger-contract.ts';
+import type { Columns } from './device-settings.ts';
+import { emptyWritten, type Writer, type Written } from './field-writer.ts';
+import { IdentityHash } from './identity-hash.ts';
+import type { MappingDeps } from './mapping-deps.ts';
 import { ownValue, valueAt } from './property-path.ts';
+import { ReadingClock } from './reading-clock.ts';
 import type { ReadingSchema } from './reading-schema.ts';
-import type { OwnTime, TimeProblem } from './reading-time.ts';
+import type { TimeProblem } from './reading-time.ts';
+import type { SeriesCache } from './series-cache.ts';
 import { bindSeries } from './series-plan.ts';
 import type { TickCounter } from './tick-counter.ts';
 import { FIELD_CAPTURE } from './topic-pattern.ts';
+import { TwoGenerations } from './two-generations.ts';
 
 /** A schema on one topic: what the topic tells is worked out. */
 export interface BoundSchema {
   readonly schema: ReadingSchema;
   deviceOf(message: Message): string | null;
-  /** Never throws. */
-  read(value: unknown, message: Message, arrival: ArrivalClock, nowMs: number): Reading;
+  /** Never throws. With other `ticks` than its own it is a question, and counts nothing. */
+  read(value: unknown, message: Message, arrival: ArrivalClock, nowMs: number, ticks: TickCounter): Reading;
+}
+
+/** What the topics of one schema share. Its parts are reused from reading to reading: those are mapped one after the other. */
+export interface SchemaParts {
+  readonly clock: ReadingClock;
+  readonly identity: readonly ((reading: unknown) => unknown)[];
+  readonly hash: IdentityHash;
+  readonly out: Written;
+}
+
+export function schemaParts({ plan }: ReadingSchema, clocks: DeviceClocks): SchemaParts {
+  return {
+    clock: new ReadingClock(plan.time, clocks),
+    identity: plan.identity.map(valueAt),
+    hash: new IdentityHash(),
+    out: emptyWritten(),
+  };
+}
+
+export interface BindingContext extends Pick<MappingDeps, 'ticks' | 'book'> {
+  readonly cache: SeriesCache;
+  /** Of the measurement of this schema. */
+  readonly columns: Columns;
 }
 
 type BadCode = Exclude<RejectionCode, 'sink-rejected'>;
 
+/** Devices with a calibration on one topic whose writers are remembered. */
+const REMEMBERED_WRITERS = 200;
+
 export function bindSchema(
   schema: ReadingSchema,
+  { clock, identity, hash, out }: SchemaParts,
   captures: ReadonlyMap<string, string>,
-  ticks: TickCounter,
+  context: BindingContext,
 ): BoundSchema {
-  const { id, plan, stats } = schema;
-  const series = bindSeries(plan.series, captures);
+  const { id, plan, stats, fields } = schema;
+  const { book, columns, cache } = context;
+  const series = bindSeries(plan.series, captures, { fields, book, columns, cache });
   const fieldName = captures.get(FIELD_CAPTURE) ?? null;
   const interpreter = (fieldName === null ? undefined : schema.bare.get(fieldName)) ?? schema.whole;
-  const { payload, write } = interpreter;
-  const readTime = plan.time === null ? null : valueAt(plan.time.path);
-  const timePointer =
-    plan.time === null ? '' : plan.time.path.map((name) => `/${escapePointer(name)}`).join('');
-  const identity = plan.identity.map(valueAt);
-  // Reused from reading to reading: they are mapped one after the other.
-  const out: Written = emptyWritten();
-  const own: OwnTime = { us: 0, span: 1_000_000, subNs: 0 };
+  const { payload } = interpreter;
 
   const bad = (
     reading: unknown,
@@ -48,64 +83,100 @@ export function bindSchema(
     schema: id,
     code,
     violations,
+    sentUs: clock.sentUsOf(reading),
     seq: seqOf(reading),
   });
 
-  const read = (value: unknown, message: Message, arrival: ArrivalClock, nowMs: number): Reading => {
+  const writerFor = (device: string): Writer => {
+    const calibration = book.of(device)?.calibration;
+    return calibration === undefined || calibration.size === 0
+      ? interpreter.write
+      : interpreter.calibrated(calibration);
+  };
+  const writer = series.fixedDevice === null ? null : writerFor(series.fixedDevice);
+  let calibrated: TwoGenerations<Writer> | null = null;
+  const writerOf = (device: string): Writer => {
+    if (writer !== null) return writer;
+    if (book.of(device) === null) return interpreter.write;
+    calibrated ??= new TwoGenerations(REMEMBERED_WRITERS);
+    const known = calibrated.get(device) ?? writerFor(device);
+    calibrated.set(device, known);
+    return known;
+  };
+
+  const identityOf = ({ measurement, device }: Series, reading: unknown): Identity | null => {
+    hash.start(measurement, device);
+    for (const part of identity) if (!hash.add(part(reading))) return null;
+    return hash.end();
+  };
+
+  const read = (
+    value: unknown,
+    message: Message,
+    arrival: ArrivalClock,
+    nowMs: number,
+    ticks: TickCounter,
+  ): Reading => {
     const reading = fieldName === null ? value : { [fieldName]: value };
     const violations = payload.check(reading);
     if (violations.length > 0) return bad(reading, series.deviceOf(message), 'invalid', violations);
     const told = series.seriesOf(reading, message);
     if ('violations' in told) return bad(reading, told.device, 'invalid', told.violations);
-    const { prefix, device } = told;
+    const { key, device } = told;
 
-    const sent = readTime?.(reading);
-    let problem: TimeProblem | null = null;
-    const hasTime = plan.time !== null && sent !== undefined && sent !== null;
-    if (hasTime) problem = plan.time.reader.read(sent, nowMs, own);
+    const problem: TimeProblem | null = clock.look(reading, device, arrival, nowMs);
     if (problem !== null) {
-      return bad(reading, device, problem.code, [{ pointer: timePointer, message: problem.message }]);
+      return bad(reading, device, problem.code, [{ pointer: clock.pointer, message: problem.message }]);
     }
 
+    out.atMs = clock.atMs;
     out.text = '';
     out.missing = payload.cleared;
     out.ignored = -payload.cleared;
     if (out.violations.length > 0) out.violations = [];
-    write(reading, out);
+    writerOf(device)(reading, out);
     if (out.violations.length > 0) return bad(reading, device, 'invalid', out.violations);
     if (out.text === '') return bad(reading, device, 'invalid', [nothingLeft(out)]);
 
-    const ns = hasTime ? nsOf(prefix) : arrival.nextNs();
-    if (ns === null) return bad(reading, device, 'invalid', [standsStill(timePointer)]);
-    stats.ignored += out.ignored;
-    stats.missing += out.missing;
+    const ns = clock.nextNs(key, arrival, ticks);
+    if (ns === null) return bad(reading, device, 'invalid', [standsStill(clock.pointer)]);
+    if (ticks === context.ticks) {
+      stats.ignored += out.ignored;
+      stats.missing += out.missing;
+    }
+    const named = identity.length === 0 ? null : identityOf(told, reading);
     return {
       kind: 'point',
       device,
       schema: id,
-      line: `${prefix} ${out.text} ${ns}\n`,
-      recognisable:
-        (hasTime && schema.telemetry.time?.kind !== 'age') ||
-        (identity.length > 0 && identity.every((part) => isPresent(part(reading)))),
+      line: `${key} ${out.text}${clock.originalField} ${ns}\n`,
+      recognisable: clock.isRecognisable || named !== null,
+      series: told,
+      identity: named,
+      sentUs: clock.sentUs,
+      seq: seqOf(reading),
+      receipt: plan.receipt,
     };
   };
-
-  const nsOf = (prefix: string): string | null =>
-    own.span === 1
-      ? `${own.us}${String(own.subNs).padStart(3, '0')}`
-      : ticks.nextNs(prefix, own.us, own.span);
 
   return {
     schema,
     deviceOf: series.deviceOf,
-    read(value, message, arrival, nowMs) {
+    read(value, message, arrival, nowMs, ticks) {
       try {
-        return read(value, message, arrival, nowMs);
+        return read(value, message, arrival, nowMs, ticks);
       } catch (error) {
         // Nothing a sender controls may throw out of here; a payload that manages to is the bad one.
-        return bad(value, null, 'invalid', [
-          { pointer: '', message: `cannot be interpreted: ${messageOf(error)}` },
-        ]);
+        const violations = [{ pointer: '', message: `cannot be interpreted: ${messageOf(error)}` }];
+        return {
+          kind: 'bad',
+          device: null,
+          schema: id,
+          code: 'invalid',
+          violations,
+          sentUs: null,
+          seq: null,
+        };
       }
     },
   };
@@ -115,10 +186,6 @@ export function bindSchema(
 export function seqOf(reading: unknown): number | null {
   const seq = ownValue(reading, 'seq');
   return typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : null;
-}
-
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null;
 }
 
 function nothingLeft({ missing, ignored }: Written): Violation {

@@ -1,9 +1,14 @@
 import type { ArrivalClock, Message, Reading, Readings, Route } from '../contracts.ts';
-import { type BoundSchema, bindSchema, seqOf } from './bound-schema.ts';
+import type { DeviceSettings } from '../ledger-contract.ts';
+import { type BoundSchema, bindSchema, schemaParts, seqOf } from './bound-schema.ts';
 import { describeSchema, type SchemaDescription } from './describe-schema.ts';
+import { NO_COLUMNS } from './device-settings.ts';
+import { type MappingDeps, NO_BOOK, NO_CLOCKS } from './mapping-deps.ts';
 import { ownValue } from './property-path.ts';
 import type { ReadingSchema } from './reading-schema.ts';
 import { renewPatternBudget } from './safe-pattern.ts';
+import { SeriesCache } from './series-cache.ts';
+import { columnsOf, settingsProblems } from './settings-problems.ts';
 import { TickCounter } from './tick-counter.ts';
 import { distance, FIELD_CAPTURE, shapeOf } from './topic-pattern.ts';
 import { TopicRouter } from './topic-router.ts';
@@ -14,18 +19,31 @@ export interface CompiledReadings extends Readings {
   describe(): readonly SchemaDescription[];
   /** In words: the schema whose topics come nearest, and which; null where none comes near. */
   nearest(topic: string): string | null;
+  /** Names the text of a schema in force; null where there is none of this `$id`. */
+  versionOf(id: string): string | null;
+  /** The text of a schema in force. */
+  currentText(id: string): string | null;
+  /** How often a device sends it, ms; null where its schema does not say. */
+  expectEveryMs(id: string): number | null;
+  /** In words, what of a device's settings would not be applied, and why. */
+  settingsProblems(settings: DeviceSettings): readonly string[];
 }
 
 /** Topics whose route is remembered; twice as many at most. Beyond that, the ones not used for longest are worked out anew. */
 const REMEMBERED_TOPICS = 20_000;
 /** Longer topics are routed each time: what is remembered stays bounded in bytes as well. */
 const REMEMBERED_TOPIC_CHARS = 256;
+/** The source of a message that only asks what would happen: its readings leave no trace here. */
+const QUESTION = 'explain';
 
 /** @param schemas a consistent set: see `consistencyProblems` */
 export function compileReadings(
   schemas: readonly ReadingSchema[],
-  ticks: TickCounter = new TickCounter(),
+  { ticks = new TickCounter(), clocks = NO_CLOCKS, book = NO_BOOK }: Partial<MappingDeps> = {},
 ): CompiledReadings {
+  const byId = new Map(schemas.map((schema) => [schema.id, schema]));
+  const columns = columnsOf(schemas);
+  const parts = new Map(schemas.map((schema) => [schema, schemaParts(schema, clocks)]));
   const router = new TopicRouter<readonly ReadingSchema[]>();
   for (const sharing of byShape(schemas).values()) {
     const [first] = sharing;
@@ -37,22 +55,37 @@ export function compileReadings(
       hasField ? new Set(first.schema.bare.keys()) : null,
     );
   }
-  const known = new TwoGenerations<Route | 'none'>(REMEMBERED_TOPICS);
+  let known = new TwoGenerations<Route | 'none'>(REMEMBERED_TOPICS);
+  let cache = new SeriesCache();
+  let bookVersion = book.version;
 
   const find = (topic: string): Route | null => {
     const match = router.find(topic);
     if (match === null) return null;
     const bound = match.target.map((schema) => {
       // Schemas that share a shape may name its captures differently.
-      const own = schema.plan.patterns.find((pattern) => shapeOf(pattern) === shapeOf(match.pattern));
-      const captures = own === undefined ? match.captures : renamed(match.captures, own.captures);
-      return bindSchema(schema, captures, ticks);
+      const spelt = schema.plan.patterns.find((pattern) => shapeOf(pattern) === shapeOf(match.pattern));
+      const captures = spelt === undefined ? match.captures : renamed(match.captures, spelt.captures);
+      const own = columns.get(schema.plan.measurement.toLowerCase()) ?? NO_COLUMNS;
+      return bindSchema(schema, parts.get(schema) ?? schemaParts(schema, clocks), captures, {
+        ticks,
+        book,
+        cache,
+        columns: own,
+      });
     });
-    return routeOf(bound, match.captures.has(FIELD_CAPTURE) ? 'scalar' : 'json');
+    const usual = match.captures.has(FIELD_CAPTURE) ? 'scalar' : 'json';
+    return routeOf(bound, bound[0]?.schema.plan.format ?? usual, ticks);
   };
 
   return {
     route(topic) {
+      if (book.version !== bookVersion) {
+        // What was worked out from the older book is forgotten, and worked out anew topic by topic.
+        bookVersion = book.version;
+        known = new TwoGenerations(REMEMBERED_TOPICS);
+        cache = new SeriesCache();
+      }
       const remembered = known.get(topic);
       if (remembered !== undefined) return remembered === 'none' ? null : remembered;
       const route = find(topic);
@@ -61,13 +94,23 @@ export function compileReadings(
     },
     describe: () => schemas.map(describeSchema),
     nearest: (topic) => nearestOf(schemas, topic),
+    versionOf: (id) => byId.get(id)?.version ?? null,
+    currentText: (id) => byId.get(id)?.text ?? null,
+    expectEveryMs: (id) => byId.get(id)?.plan.expectEveryMs ?? null,
+    settingsProblems: (settings) => settingsProblems(settings, schemas),
   };
 }
 
-function routeOf(bound: readonly BoundSchema[], format: string): Route {
+function routeOf(bound: readonly BoundSchema[], format: string, ticks: TickCounter): Route {
   const choose = chooserOf(bound);
   const [first] = bound;
-  const one = (value: unknown, message: Message, arrival: ArrivalClock, nowMs: number): Reading => {
+  const one = (
+    value: unknown,
+    message: Message,
+    arrival: ArrivalClock,
+    nowMs: number,
+    digits: TickCounter,
+  ): Reading => {
     const chosen = choose(value);
     return typeof chosen === 'string'
       ? {
@@ -76,9 +119,10 @@ function routeOf(bound: readonly BoundSchema[], format: string): Route {
           schema: null,
           code: 'invalid',
           violations: [{ pointer: '', message: chosen }],
+          sentUs: null,
           seq: seqOf(value),
         }
-      : chosen.read(value, message, arrival, nowMs);
+      : chosen.read(value, message, arrival, nowMs, digits);
   };
   return {
     schemas: bound.map(({ schema }) => schema.id),
@@ -86,9 +130,11 @@ function routeOf(bound: readonly BoundSchema[], format: string): Route {
     deviceOf: (message) => first?.deviceOf(message) ?? null,
     interpret(value, message, arrival, nowMs) {
       renewPatternBudget();
-      if (!Array.isArray(value)) return [one(value, message, arrival, nowMs)];
-      if (value.length === 0) return [one(undefined, message, arrival, nowMs)];
-      return value.map((element: unknown) => one(element, message, arrival, nowMs));
+      // A question must not use up the digits that the next reading would get.
+      const digits = message.source === QUESTION ? ticks.preview() : ticks;
+      if (!Array.isArray(value)) return [one(value, message, arrival, nowMs, digits)];
+      if (value.length === 0) return [one(undefined, message, arrival, nowMs, digits)];
+      return value.map((element: unknown) => one(element, message, arrival, nowMs, digits));
     },
   };
 }

@@ -1,9 +1,8 @@
+import type { FieldType } from '../contracts.ts';
 import type { Problem } from '../errors.ts';
 import { escapePointer, type JsonDocument } from './json-document.ts';
 import { layersOf } from './schema-reference.ts';
 import { isSchemaObject, type SchemaObject } from './telemetry.ts';
-
-export type FieldType = 'float' | 'integer' | 'string' | 'boolean';
 
 /** A declared property that holds one value. */
 export interface LeafShape {

@@ -1,11 +1,14 @@
 import type { Violation } from '../contracts.ts';
 import { escapeName, integerToken, isInt64, stringProblem, stringToken } from '../line-protocol/encode.ts';
+import { type Calibrate, type Calibration, calibrateOf } from './calibration.ts';
 import type { LeafShape, ObjectShape } from './field-shape.ts';
 import { escapePointer } from './json-document.ts';
 import { inWords } from './violation-words.ts';
 
 /** What one reading leaves behind; reused for the next one, since readings are mapped one after the other. */
 export interface Written {
+  /** When the reading counts as measured, ms: which calibration was valid. Set before writing. */
+  atMs: number;
   /** The fields of the line: `a=1,b=2i`. */
   text: string;
   violations: Violation[];
@@ -18,18 +21,25 @@ export interface Written {
 export type Writer = (value: unknown, out: Written) => void;
 
 export function emptyWritten(): Written {
-  return { text: '', violations: [], missing: 0, ignored: 0 };
+  return { atMs: 0, text: '', violations: [], missing: 0, ignored: 0 };
 }
 
-/** Writes the fields of an object as declared. Leaves that are no field (tags, time, device) only count as known. */
-export function objectWriter(shape: ObjectShape, isField: (leaf: LeafShape) => boolean): Writer {
+/**
+ * Writes the fields of an object as declared. Leaves that are no field (tags, time, device) only count as known.
+ * @param calibration of the device, where it has one
+ */
+export function objectWriter(
+  shape: ObjectShape,
+  isField: (leaf: LeafShape) => boolean,
+  calibration: Calibration | null = null,
+): Writer {
   const members = shape.members.map((member): { readonly name: string; readonly write: Writer } => ({
     name: member.name,
     write:
       member.kind === 'object'
-        ? objectWriter(member, isField)
+        ? objectWriter(member, isField, calibration)
         : member.kind === 'leaf'
-          ? leafMember(member, isField(member))
+          ? leafMember(member, isField(member), calibration)
           : countIgnored,
   }));
   return (value, out) => {
@@ -58,12 +68,13 @@ const countIgnored: Writer = (_, out) => {
 
 const nothing: Writer = () => {};
 
-function leafMember(leaf: LeafShape, isField: boolean): Writer {
+function leafMember(leaf: LeafShape, isField: boolean, calibration: Calibration | null): Writer {
   if (leaf.field === null) return countIgnored;
-  return isField ? leafWriter(leaf) : nothing;
+  if (!isField) return nothing;
+  return leafWriter(leaf, calibrateOf(leaf.type, calibration?.get(leaf.field)));
 }
 
-function leafWriter(leaf: LeafShape): Writer {
+function leafWriter(leaf: LeafShape, calibrate: Calibrate | null): Writer {
   const key = `${escapeName(leaf.field ?? leaf.name)}=`;
   const encode = encoderOf(leaf);
   const pointer = leaf.path.map((name) => `/${escapePointer(name)}`).join('');
@@ -72,7 +83,7 @@ function leafWriter(leaf: LeafShape): Writer {
       out.missing += 1;
       return;
     }
-    const token = encode(value);
+    const token = encode(calibrate === null ? value : calibrate(value, out.atMs));
     if (token.startsWith(REFUSED)) out.violations.push({ pointer, message: token.slice(REFUSED.length) });
     else out.text = out.text === '' ? key + token : `${out.text},${key}${token}`;
   };

@@ -1,27 +1,23 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Clock } from '../contracts.ts';
 import { messageOf, type Problem, problemText } from '../errors.ts';
+import { watchFolder } from '../folder-watch.ts';
 import type { Events } from '../monitoring/events.ts';
 import { type CompiledReadings, compileReadings } from './compile-readings.ts';
-import { watchFolder } from './folder-watch.ts';
 import { isSchemaFile, largestConsistent, readSchemaFile, schemaFiles } from './load-schemas.ts';
+import { ANY_FORMAT, type FormatProblem, type MappingDeps, NO_BOOK, NO_CLOCKS } from './mapping-deps.ts';
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
+import { createSchemaHistory, type Documents } from './schema-history.ts';
 import { TickCounter } from './tick-counter.ts';
 
-/** Small texts that outlive the process; the store keeps them. */
-export interface Documents {
-  /** Null, or empty, where there is none. */
-  get(name: string): string | null;
-  set(name: string, text: string): Promise<void>;
-}
-
-export interface LiveReadingsOptions {
+/** Left out: every format is taken at its word, no clock is known, no device has settings. */
+export interface LiveReadingsOptions extends Partial<MappingDeps> {
   readonly dir: string;
   readonly documents: Documents;
   readonly events: Events;
   readonly clock: Clock;
-  readonly ticks?: TickCounter;
+  readonly formatProblem?: FormatProblem;
   readonly settleMs?: number;
   readonly pollMs?: number;
 }
@@ -32,6 +28,8 @@ export interface LiveReadings extends CompiledReadings {
   reload(): Promise<void>;
   /** What is wrong with the files as they are; the readings go on under what was good. */
   problems(): readonly Problem[];
+  /** The text of a version that is or was in force; null where it is not known, any more or at all. */
+  schemaText(version: string): string | null;
   close(): void;
 }
 
@@ -52,11 +50,18 @@ const POLL_MS = 5000;
  */
 export async function createLiveReadings(options: LiveReadingsOptions): Promise<LiveReadings> {
   const { dir, documents, events, clock } = options;
-  const ticks = options.ticks ?? new TickCounter({ startedMs: clock.nowMs() });
+  const {
+    ticks = new TickCounter({ startedMs: clock.nowMs() }),
+    clocks = NO_CLOCKS,
+    book = NO_BOOK,
+    formatProblem = ANY_FORMAT,
+  } = options;
+  const deps: MappingDeps = { ticks, clocks, book };
+  const history = createSchemaHistory(documents);
   let seen: ReadonlyMap<string, SeenFile> = new Map();
   /** By file. Null until the first set is in force. */
   let inForce: ReadonlyMap<string, ReadingSchema> | null = null;
-  let current: CompiledReadings = compileReadings([], ticks);
+  let current: CompiledReadings = compileReadings([], deps);
   let problems: readonly Problem[] = [];
   let loading: Promise<void> = Promise.resolve();
 
@@ -97,7 +102,7 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
       if (typeof text !== 'string') files.set(name, { text: '', schema: null, problems: [text] });
       else if (known !== undefined && known.text === text) files.set(name, known);
       else {
-        files.set(name, { text, ...compileReadingSchema(name, text) });
+        files.set(name, { text, ...compileReadingSchema(name, text, formatProblem) });
         await yieldToOthers();
       }
     }
@@ -106,7 +111,7 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
 
   const kept = (name: string): ReadingSchema | null => {
     const text = documents.get(documentOf(name));
-    return text === null || text === '' ? null : compileReadingSchema(name, text).schema;
+    return text === null || text === '' ? null : compileReadingSchema(name, text, formatProblem).schema;
   };
 
   /** The first set, and it does not go together: what was good before the restart, or as many as do. */
@@ -126,7 +131,7 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
     const removed = [...previous.values()].filter(({ file }) => !next.has(file));
     inForce = next;
     if (!isFirst && changed.length === 0 && removed.length === 0) return;
-    current = compileReadings([...next.values()], ticks);
+    current = compileReadings([...next.values()], deps);
     if (!isFirst) {
       for (const { id, file } of changed) events.emit('schema.changed', { id, file });
       for (const { id, file } of removed) events.emit('schema.removed', { id, file });
@@ -136,6 +141,7 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
       ...removed.map(({ file }) => ({ file, text: '' })),
     ];
     await Promise.all(texts.map(({ file, text }) => keep(file, text)));
+    await keepVersions([...next.values()]);
   };
 
   const keep = async (file: string, text: string): Promise<void> => {
@@ -143,6 +149,14 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
       if ((documents.get(documentOf(file)) ?? '') !== text) await documents.set(documentOf(file), text);
     } catch (error) {
       events.emit('schema.not-kept', { file, error: messageOf(error) });
+    }
+  };
+
+  const keepVersions = async (schemas: readonly ReadingSchema[]): Promise<void> => {
+    try {
+      await history.keep(schemas);
+    } catch (error) {
+      events.emit('schema.not-kept', { file: dir, error: messageOf(error) });
     }
   };
 
@@ -184,6 +198,13 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
     route: (topic) => current.route(topic),
     describe: () => current.describe(),
     nearest: (topic) => current.nearest(topic),
+    versionOf: (id) => current.versionOf(id),
+    currentText: (id) => current.currentText(id),
+    expectEveryMs: (id) => current.expectEveryMs(id),
+    settingsProblems: (settings) => current.settingsProblems(settings),
+    schemaText: (version) =>
+      [...(inForce?.values() ?? [])].find((schema) => schema.version === version)?.text ??
+      history.textOf(version),
     problems: () => problems,
     reload,
     close: unwatch,

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GatewayError, messageOf, type Problem } from '../errors.ts';
 import { type CompiledReadings, compileReadings } from './compile-readings.ts';
+import { ANY_FORMAT, type FormatProblem, type MappingDeps } from './mapping-deps.ts';
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
 import { TickCounter } from './tick-counter.ts';
@@ -14,6 +15,11 @@ export interface LoadedSchemas {
   /** A consistent set: a file with problems is left out. */
   readonly schemas: readonly ReadingSchema[];
   readonly problems: readonly Problem[];
+}
+
+/** Left out: every format is taken at its word, no clock is known, no device has settings. */
+export interface LoadOptions extends Partial<MappingDeps> {
+  readonly formatProblem?: FormatProblem;
 }
 
 /** For commands that look at a folder once. */
@@ -62,11 +68,14 @@ export function readSchemaFile(dir: string, name: string): string | Problem {
 }
 
 /** Compiles schema files, given by name and text. */
-export function compileSchemas(files: ReadonlyMap<string, string>): LoadedSchemas {
+export function compileSchemas(
+  files: ReadonlyMap<string, string>,
+  formatProblem: FormatProblem = ANY_FORMAT,
+): LoadedSchemas {
   const schemas: ReadingSchema[] = [];
   const problems: Problem[] = [];
   for (const [file, text] of files) {
-    const compiled = compileReadingSchema(file, text);
+    const compiled = compileReadingSchema(file, text, formatProblem);
     problems.push(...compiled.problems);
     if (compiled.schema !== null) schemas.push(compiled.schema);
   }
@@ -85,7 +94,7 @@ export function largestConsistent(schemas: readonly ReadingSchema[]): {
 }
 
 /** Reads and compiles a folder of schema files. @throws GatewayError `schema-invalid` where it cannot be read. */
-export function loadSchemas(dir: string): LoadedSchemas {
+export function loadSchemas(dir: string, formatProblem: FormatProblem = ANY_FORMAT): LoadedSchemas {
   const texts = new Map<string, string>();
   const unreadable: Problem[] = [];
   for (const name of schemaFiles(dir)) {
@@ -93,14 +102,15 @@ export function loadSchemas(dir: string): LoadedSchemas {
     if (typeof text === 'string') texts.set(name, text);
     else unreadable.push(text);
   }
-  const { schemas, problems } = compileSchemas(texts);
+  const { schemas, problems } = compileSchemas(texts, formatProblem);
   return { schemas, problems: [...unreadable, ...problems] };
 }
 
 /** As a command needs it: in a process of its own, where no reading was stored before. */
-export function loadReadings(dir: string): LoadedReadings {
-  const { schemas, problems } = loadSchemas(dir);
-  const readings = compileReadings(schemas, new TickCounter({ fresh: true }));
+export function loadReadings(dir: string, options: LoadOptions = {}): LoadedReadings {
+  const { formatProblem, ...deps } = options;
+  const { schemas, problems } = loadSchemas(dir, formatProblem);
+  const readings = compileReadings(schemas, { ticks: new TickCounter({ fresh: true }), ...deps });
   return {
     readings,
     schemas: schemas.map(({ id }) => id),

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto';
+import type { SchemaField } from '../contracts.ts';
 import { messageOf, type Problem } from '../errors.ts';
 import { createPayloadAjv } from './ajv-setup.ts';
+import type { Calibration } from './calibration.ts';
 import { type LeafShape, leavesOf, type ObjectShape, shapeOfSchema } from './field-shape.ts';
 import { emptyWritten, objectWriter, type Writer } from './field-writer.ts';
 import { escapePointer, type JsonDocument, parseJsonDocument } from './json-document.ts';
+import { ANY_FORMAT, type FormatProblem } from './mapping-deps.ts';
 import { createPayloadCheck, type PayloadCheck } from './payload-check.ts';
 import { renewPatternBudget } from './safe-pattern.ts';
 import { checkSchema } from './schema-check.ts';
@@ -15,6 +19,8 @@ import { readSchemaSource } from './vocabulary.ts';
 export interface Interpreter {
   readonly payload: PayloadCheck;
   readonly write: Writer;
+  /** A writer for a device with a calibration. */
+  calibrated(calibration: Calibration): Writer;
 }
 
 /** What the readings of a schema left out, since it was loaded. */
@@ -32,8 +38,12 @@ export interface ReadingSchema {
   readonly file: string;
   /** As it was read: what is kept as the last good version. */
   readonly text: string;
+  /** Names this text: the first 12 hex digits of its SHA-256. */
+  readonly version: string;
   readonly telemetry: Telemetry;
   readonly plan: TelemetryPlan;
+  /** Every field its readings may write; this array is shared by all its series. */
+  readonly fields: readonly SchemaField[];
   readonly whole: Interpreter;
   /** By property, where a topic has `{field}`. */
   readonly bare: ReadonlyMap<string, Interpreter>;
@@ -42,10 +52,11 @@ export interface ReadingSchema {
   problem(pointer: string, message: string): Problem;
 }
 
-/** Compiles one schema file. With problems there is no schema. */
+/** Compiles one schema file. With problems there is no schema. `formatProblem` says what is wrong with a format spec. */
 export function compileReadingSchema(
   file: string,
   text: string,
+  formatProblem: FormatProblem = ANY_FORMAT,
 ): { readonly schema: ReadingSchema | null; readonly problems: readonly Problem[] } {
   const { document, problems: syntax } = parseJsonDocument(file, text);
   if (document === null || syntax.length > 0) return { schema: null, problems: syntax };
@@ -55,7 +66,7 @@ export function compileReadingSchema(
   const problems = checkSchema(document, root);
   if (problems.length > 0) return { schema: null, problems };
   const shape = shapeOfSchema(document, root, problems);
-  const plan = planTelemetry(document, telemetry, shape, problems);
+  const plan = planTelemetry(document, telemetry, shape, problems, formatProblem);
   if (problems.length > 0) return { schema: null, problems };
   try {
     const { whole, bare } = interpretersOf(root, shape, plan);
@@ -64,12 +75,36 @@ export function compileReadingSchema(
     const stats = { ignored: 0, missing: 0 };
     const problem = (pointer: string, message: string): Problem => document.problem(pointer, message);
     return {
-      schema: { id, title, file, text, telemetry, plan, whole, bare, stats, problem },
+      schema: {
+        id,
+        title,
+        file,
+        text,
+        version: versionOfText(text),
+        telemetry,
+        plan,
+        fields: fieldsOf(plan),
+        whole,
+        bare,
+        stats,
+        problem,
+      },
       problems: [],
     };
   } catch (error) {
     return { schema: null, problems: [document.problem('', `cannot be compiled: ${messageOf(error)}`)] };
   }
+}
+
+/** Names a version of a schema by its text. */
+export function versionOfText(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+function fieldsOf({ fields, time }: TelemetryPlan): readonly SchemaField[] {
+  const declared = fields.map(({ field, name, type }): SchemaField => ({ name: field ?? name, type }));
+  const original = time?.original ?? null;
+  return Object.freeze(original === null ? declared : [...declared, { name: original, type: 'integer' }]);
 }
 
 function interpretersOf(
@@ -84,6 +119,7 @@ function interpretersOf(
   const whole: Interpreter = {
     payload: createPayloadCheck(ajv.compile(schema), leavesOf(shape)),
     write: objectWriter(shape, isField),
+    calibrated: (calibration) => objectWriter(shape, isField, calibration),
   };
   const bare = new Map<string, Interpreter>();
   if (plan.patterns.some(({ captures }) => captures.includes(FIELD_CAPTURE))) {
@@ -94,6 +130,7 @@ function interpretersOf(
       bare.set(name, {
         payload: createPayloadCheck(ajv.compile({ properties: { [name]: { $ref } } }), leavesOf(only)),
         write: objectWriter(only, isField),
+        calibrated: (calibration) => objectWriter(only, isField, calibration),
       });
     }
   }

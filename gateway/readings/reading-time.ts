@@ -19,8 +19,14 @@ export interface TimeProblem {
 }
 
 export interface TimeReader {
-  /** Fills `out`; the problem, or null. */
-  read(value: unknown, nowMs: number, out: OwnTime): TimeProblem | null;
+  /** Earliest time that is taken, µs. */
+  readonly fromUs: number;
+  /** How far ahead of the gateway's clock a time may be, µs. */
+  readonly aheadUs: number;
+  /** Fills `out`; the problem, or null. An age counts back from `baseUs`. A time may be far out of range. */
+  parse(value: unknown, baseUs: number, out: OwnTime): TimeProblem | null;
+  /** In words why a time is out of range, with a hint at the unit where `value` would fit another; null where it is not. */
+  outOfRange(us: number, value: unknown, nowMs: number): string | null;
 }
 
 const US_PER_UNIT: Readonly<Record<Exclude<TimeUnit, 'iso' | 'ns'>, number>> = { s: 1e6, ms: 1e3, us: 1 };
@@ -33,8 +39,10 @@ const MS_PER: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
   ['d', 86_400_000],
 ]);
+/** Digits of fewer than 18 places mean an arrival before the gateway's clock was set: they end in March 1973. */
+const EARLIEST_FROM_US = Date.UTC(1975, 0, 1) * 1000;
 /** 64 bits of ns end in 2262. */
-const LAST_US = Date.UTC(2262, 0, 1) * 1000;
+export const LAST_US = Date.UTC(2262, 0, 1) * 1000;
 
 /** The reader a rule asks for, or in words why there is none, with the key at fault. */
 export function timeReader(rule: TimeRule): TimeReader | { readonly key: string; readonly message: string } {
@@ -49,35 +57,39 @@ export function timeReader(rule: TimeRule): TimeReader | { readonly key: string;
   }
   const from = parseIsoTime(rule.window?.from ?? DEFAULT_FROM, null);
   if (typeof from === 'string') return { key: 'window', message: `from ${from}` };
-  if (from.us < 0) return { key: 'window', message: 'from must not be before 1970' };
+  if (from.us < EARLIEST_FROM_US) return { key: 'window', message: 'from must not be before 1975' };
   const ahead = rule.window?.ahead ?? DEFAULT_AHEAD;
   const aheadMs = durationMs(ahead);
   const fromUs = from.us;
   const parse = parserOf(unit, kind, zone);
 
   return {
-    read(value, nowMs, out) {
-      const problem = parse(value, nowMs, out);
-      if (problem !== null) return { code: 'invalid', message: problem };
+    fromUs,
+    aheadUs: aheadMs * 1000,
+    parse(value, baseUs, out) {
+      const problem = parse(value, baseUs, out);
+      return problem === null ? null : { code: 'invalid', message: problem };
+    },
+    outOfRange(us, value, nowMs) {
       const lastUs = Math.min((nowMs + aheadMs) * 1000, LAST_US);
-      if (out.us >= fromUs && out.us <= lastUs) return null;
+      if (us >= fromUs && us <= lastUs) return null;
       const limit =
-        out.us < fromUs
+        us < fromUs
           ? `before ${inIso(fromUs)}`
           : `more than ${ahead} ahead of this gateway's clock (${inIso(nowMs * 1000)})`;
       const hint = kind === 'time' ? otherUnit(value, unit, fromUs, lastUs) : '';
-      return { code: 'time-out-of-range', message: `is ${inIso(out.us)}, ${limit}${hint}` };
+      return `is ${inIso(us)}, ${limit}${hint}`;
     },
   };
 }
 
-type Parse = (value: unknown, nowMs: number, out: OwnTime) => string | null;
+type Parse = (value: unknown, baseUs: number, out: OwnTime) => string | null;
 
 function parserOf(unit: TimeUnit, kind: 'time' | 'age', zone: Zone | null): Parse {
   if (unit === 'iso') return (value, _, out) => fromIso(value, zone, out);
   if (unit === 'ns') return (value, _, out) => fromNs(value, out);
   const usPerUnit = US_PER_UNIT[unit];
-  return (value, nowMs, out) => {
+  return (value, baseUs, out) => {
     const units =
       typeof value === 'number'
         ? value
@@ -86,7 +98,7 @@ function parserOf(unit: TimeUnit, kind: 'time' | 'age', zone: Zone | null): Pars
           : Number.NaN;
     const us = Math.round(units * usPerUnit);
     if (Number.isNaN(us)) return `must be a number of ${unit}, got ${inWords(value)}`;
-    out.us = kind === 'age' ? Math.trunc(nowMs) * 1000 - us : us;
+    out.us = kind === 'age' ? baseUs - us : us;
     out.span = unit !== 'us' && us % 1000 === 0 ? 1_000_000 : 1_000;
     return null;
   };
@@ -128,7 +140,7 @@ export function durationMs(text: string): number {
   return Number(digits) * (MS_PER.get(unit) ?? Number.NaN);
 }
 
-function inIso(us: number): string {
+export function inIso(us: number): string {
   const date = new Date(us / 1000);
   return Number.isNaN(date.getTime()) ? 'a time beyond the calendar' : date.toISOString();
 }

@@ -28,6 +28,15 @@ function topicProblems(schemas: readonly ReadingSchema[]): Problem[] {
       const others = claimed.get(shape) ?? [];
       claimed.set(shape, [...others, { schema, topic: pattern.text }]);
       const rival = others.find((other) => other.schema === schema || !areApart(other.schema, schema));
+      const other = others.find((sharing) => sharing.schema.plan.format !== schema.plan.format);
+      if (rival === undefined && other !== undefined) {
+        problems.push(
+          schema.problem(
+            '/telemetry/format',
+            `is not that of ${other.schema.id} in ${other.schema.file}, which shares the topic "${pattern.text}": a payload is read before "select" can tell them apart`,
+          ),
+        );
+      }
       if (rival === undefined) continue;
       const whose = rival.schema === schema ? 'this schema' : `${rival.schema.id} in ${rival.schema.file}`;
       problems.push(
@@ -79,6 +88,8 @@ function columnProblems(schemas: readonly ReadingSchema[]): Problem[] {
     };
     for (const key of plan.series.tags.keys()) add(key, 'tag', '/telemetry');
     for (const leaf of plan.fields) add(leaf.field ?? leaf.name, leaf.type, leaf.pointer);
+    const original = plan.time?.original ?? null;
+    if (original !== null) add(original, 'integer', '/telemetry/time');
   }
   return problems;
 }

@@ -1,43 +1,35 @@
-import type { Message, Violation } from '../contracts.ts';
-import {
-  compareBytes,
-  escapeName,
-  measurementProblem,
-  measurementToken,
-  nameProblem,
-} from '../line-protocol/encode.ts';
-import { escapePointer } from './json-document.ts';
+import type { Message, SchemaField, Series, Violation } from '../contracts.ts';
+import type { DeviceBook, DeviceSettings } from '../ledger-contract.ts';
+import { compareBytes, escapeName, measurementProblem, measurementToken } from '../line-protocol/encode.ts';
+import { type Columns, tagsFor } from './device-settings.ts';
 import { valueAt } from './property-path.ts';
-import { inWords } from './violation-words.ts';
+import type { SeriesCache } from './series-cache.ts';
+import type { SeriesRule, TagSource } from './series-rule.ts';
+import { lengthProblem, noDevice, tagProblem, violationOfTag } from './series-words.ts';
+import { TwoGenerations } from './two-generations.ts';
 
-/** Where the text of a tag comes from. */
-export type TagSource =
-  | { readonly kind: 'constant'; readonly text: string }
-  | { readonly kind: 'capture'; readonly name: string }
-  | { readonly kind: 'property'; readonly path: readonly string[] }
-  | { readonly kind: 'message'; readonly what: 'clientId' | 'username' | 'port' };
-
-export interface SeriesRule {
-  /** A name, or a capture. */
-  readonly measurement: TagSource;
-  readonly device: TagSource;
-  /** Tag keys and where their texts come from; the device is among them where it is a tag. */
-  readonly tags: ReadonlyMap<string, TagSource>;
+/** What a rule is bound with, besides the topic. */
+export interface SeriesContext {
+  /** Of the schema: see `Series`. */
+  readonly fields: readonly SchemaField[];
+  readonly book: DeviceBook;
+  /** Of the measurement. */
+  readonly columns: Columns;
+  readonly cache: SeriesCache;
 }
 
-/** The longest text of a tag, bytes: senders choose them, and each new one is a series that the database keeps. */
-const MAX_TAG_BYTES = 256;
-
-/** Everything before the fields, and who it is from; or the reasons why not. */
-export type Series =
-  | { readonly prefix: string; readonly device: string }
+/** Where a reading is stored and whose it is; or the reasons why not. */
+export type ToldSeries =
+  | Series
   | { readonly device: string | null; readonly violations: readonly Violation[] };
 
 /** How the series of a reading is told, once its topic is known. */
 export interface SeriesReader {
+  /** The device, where the topic tells it to all readings. */
+  readonly fixedDevice: string | null;
   /** The device, where the topic or the message tells it; else null. */
   deviceOf(message: Message): string | null;
-  seriesOf(reading: unknown, message: Message): Series;
+  seriesOf(reading: unknown, message: Message): ToldSeries;
 }
 
 interface Piece {
@@ -47,8 +39,18 @@ interface Piece {
   readonly read: (reading: unknown, message: Message) => unknown;
 }
 
+/** The key of a series in order: texts, and what stays to be read from each reading. */
+type Pieces = readonly (string | Piece)[];
+
+/** Devices with settings of their own on one topic whose pieces are remembered. */
+const REMEMBERED_DEVICES = 500;
+
 /** What the topic tells is worked out here, once per topic. */
-export function bindSeries(rule: SeriesRule, captures: ReadonlyMap<string, string>): SeriesReader {
+export function bindSeries(
+  rule: SeriesRule,
+  captures: ReadonlyMap<string, string>,
+  { fields, book, columns, cache }: SeriesContext,
+): SeriesReader {
   const violations: Violation[] = [];
   const fixed = (source: TagSource): string | null =>
     source.kind === 'constant'
@@ -59,33 +61,19 @@ export function bindSeries(rule: SeriesRule, captures: ReadonlyMap<string, strin
 
   const measurement = fixed(rule.measurement) ?? '';
   const problem = measurementProblem(measurement) ?? lengthProblem(measurement);
-  if (problem !== null) violations.push(violation(rule.measurement, measurement, problem));
+  if (problem !== null) violations.push(violationOfTag(rule.measurement, measurement, problem));
 
-  // Adjoining fixed tags become one text, the rest stays to be read.
-  const pieces: (string | Piece)[] = [problem === null ? measurementToken(measurement) : ''];
-  const tags = [...rule.tags].sort(([a], [b]) => compareBytes(a, b));
-  for (const [name, source] of tags) {
-    const key = `,${escapeName(name)}=`;
-    if (source.kind === 'property' || source.kind === 'message') {
-      pieces.push({ key, source, read: readerOf(source) });
-      continue;
-    }
+  for (const source of rule.tags.values()) {
     const text = fixed(source);
-    // Only another of the schema's topics has this capture.
-    if (text === null) continue;
-    const wrong = tagProblem(text);
-    if (wrong !== null) violations.push(violation(source, text, wrong));
-    const last = pieces.pop();
-    const token = key + escapeName(text);
-    if (typeof last === 'string') pieces.push(last + token);
-    else pieces.push(...(last === undefined ? [] : [last]), token);
+    const wrong = text === null ? null : tagProblem(text);
+    if (wrong !== null) violations.push(violationOfTag(source, text ?? '', wrong));
   }
 
   const { device } = rule;
   const fixedDevice = fixed(device);
   const deviceProblem = fixedDevice === null ? null : tagProblem(fixedDevice);
   if (deviceProblem !== null && ![...rule.tags.values()].includes(device)) {
-    violations.push(violation(device, fixedDevice ?? '', deviceProblem));
+    violations.push(violationOfTag(device, fixedDevice ?? '', deviceProblem));
   }
   const deviceText = deviceProblem === null ? fixedDevice : null;
   const readDevice = readerOf(device);
@@ -97,37 +85,80 @@ export function bindSeries(rule: SeriesRule, captures: ReadonlyMap<string, strin
   };
 
   if (violations.length > 0) {
-    return { deviceOf, seriesOf: (_, message) => ({ device: deviceOf(message), violations }) };
+    return {
+      fixedDevice: deviceText,
+      deviceOf,
+      seriesOf: (_, message) => ({ device: deviceOf(message), violations }),
+    };
   }
-  const [only] = pieces;
-  if (pieces.length === 1 && typeof only === 'string' && deviceText !== null) {
-    const series: Series = { prefix: only, device: deviceText };
-    return { deviceOf, seriesOf: () => series };
+
+  /** Adjoining fixed tags become one text, the rest stays to be read. */
+  const piecesFor = (settings: DeviceSettings | null): Pieces => {
+    const pieces: (string | Piece)[] = [];
+    let text = measurementToken(measurement);
+    const tags = [...tagsFor(rule, settings, columns, captures)].sort(([a], [b]) => compareBytes(a, b));
+    for (const [name, source] of tags) {
+      const key = `,${escapeName(name)}=`;
+      if (source.kind === 'property' || source.kind === 'message') {
+        pieces.push(text, { key, source, read: readerOf(source) });
+        text = '';
+        continue;
+      }
+      // Where this topic does not have the capture, another of the schema's topics does.
+      const value = fixed(source);
+      if (value !== null) text += key + escapeName(value);
+    }
+    if (text !== '') pieces.push(text);
+    return pieces.filter((piece) => piece !== '');
+  };
+
+  const common = piecesFor(deviceText === null ? null : book.of(deviceText));
+  const [only] = common;
+  if (common.length === 1 && typeof only === 'string' && deviceText !== null) {
+    const series: Series = { key: only, measurement, device: deviceText, fields, known: null };
+    return { fixedDevice: deviceText, deviceOf, seriesOf: () => series };
   }
+
+  let special: TwoGenerations<Pieces> | null = null;
+  const piecesOf = (name: string): Pieces => {
+    if (fixedDevice !== null) return common;
+    const settings = book.of(name);
+    if (settings === null) return common;
+    special ??= new TwoGenerations(REMEMBERED_DEVICES);
+    const known = special.get(name);
+    if (known !== undefined) return known;
+    const pieces = piecesFor(settings);
+    special.set(name, pieces);
+    return pieces;
+  };
+
   return {
+    fixedDevice: deviceText,
     deviceOf,
     seriesOf(reading, message) {
-      const found: Violation[] = [];
-      let prefix = '';
+      const name = fixedDevice ?? textOf(readDevice(reading, message));
+      const wrongName = name === null || fixedDevice !== null ? null : tagProblem(name);
+      const pieces = name === null || wrongName !== null ? common : piecesOf(name);
+      let found: Violation[] | null = null;
+      let key = '';
       for (const piece of pieces) {
         if (typeof piece === 'string') {
-          prefix += piece;
+          key += piece;
           continue;
         }
         const text = textOf(piece.read(reading, message));
         if (text === null) continue;
         const wrong = tagProblem(text);
-        if (wrong === null) prefix += piece.key + escapeName(text);
-        else found.push(violation(piece.source, text, wrong));
+        if (wrong === null) key += piece.key + escapeName(text);
+        else {
+          found ??= [];
+          found.push(violationOfTag(piece.source, text, wrong));
+        }
       }
-      const name = fixedDevice ?? textOf(readDevice(reading, message));
-      if (name === null) found.push(noDevice(device));
-      else if (fixedDevice === null && found.length === 0) {
-        const wrong = tagProblem(name);
-        if (wrong !== null) found.push(violation(device, name, wrong));
-      }
-      if (found.length > 0 || name === null) return { device: deviceOf(message), violations: found };
-      return { prefix, device: name };
+      if (name === null) found = [...(found ?? []), noDevice(device)];
+      else if (wrongName !== null && found === null) found = [violationOfTag(device, name, wrongName)];
+      if (found !== null || name === null) return { device: deviceOf(message), violations: found ?? [] };
+      return cache.of(key, measurement, name, fields);
     },
   };
 }
@@ -154,42 +185,4 @@ function readerOf(source: TagSource): (reading: unknown, message: Message) => un
 function textOf(value: unknown): string | null {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
-}
-
-function tagProblem(text: string): string | null {
-  return nameProblem(text) ?? lengthProblem(text);
-}
-
-function lengthProblem(text: string): string | null {
-  return text.length > MAX_TAG_BYTES || Buffer.byteLength(text) > MAX_TAG_BYTES
-    ? `must have at most ${MAX_TAG_BYTES} bytes`
-    : null;
-}
-
-function violation(source: TagSource, text: string, problem: string): Violation {
-  const got = `${problem}, got ${inWords(text)}`;
-  switch (source.kind) {
-    case 'constant':
-      return { pointer: '', message: `the schema's own text ${got}` };
-    case 'capture':
-      return { pointer: '', message: `{${source.name}} of the topic ${got}` };
-    case 'property':
-      return { pointer: pointerOf(source.path), message: `is stored as a tag: ${got}` };
-    case 'message':
-      return { pointer: '', message: `the ${source.what} names the device: it ${got}` };
-  }
-}
-
-function noDevice(source: TagSource): Violation {
-  if (source.kind === 'property') {
-    return { pointer: pointerOf(source.path), message: 'is required, but missing: it names the device' };
-  }
-  const what = source.kind === 'message' ? source.what : source.kind;
-  const why =
-    what === 'username' ? 'the client did not log in' : 'the source it came through has no device configured';
-  return { pointer: '', message: `the ${what} names the device, and there is none: ${why}` };
-}
-
-function pointerOf(path: readonly string[]): string {
-  return path.map((name) => `/${escapePointer(name)}`).join('');
 }

@@ -1,11 +1,15 @@
 import type { Problem } from '../errors.ts';
 import { measurementProblem, nameProblem } from '../line-protocol/encode.ts';
 import { type LeafShape, leavesOf, type ObjectShape, type UnmappedShape, unmappedOf } from './field-shape.ts';
+import { formatSpec } from './format-spec.ts';
 import { escapePointer, type JsonDocument } from './json-document.ts';
+import type { FormatProblem } from './mapping-deps.ts';
 import { propertyPath, samePath } from './property-path.ts';
-import { type TimeReader, timeReader } from './reading-time.ts';
-import type { SeriesRule, TagSource } from './series-plan.ts';
+import { durationMs } from './reading-time.ts';
+import { RESERVED_NAMES } from './reserved-names.ts';
+import type { SeriesRule, TagSource } from './series-rule.ts';
 import type { Telemetry } from './telemetry.ts';
+import { planTime, type TimePlan } from './time-plan.ts';
 import { FIELD_CAPTURE, parseTopicPattern, type TopicPattern } from './topic-pattern.ts';
 
 /** What the `telemetry` section means for the declared properties: each has one role. */
@@ -16,13 +20,16 @@ export interface TelemetryPlan {
   readonly measurement: string;
   readonly fields: readonly LeafShape[];
   readonly unmapped: readonly UnmappedShape[];
-  readonly time: { readonly path: readonly string[]; readonly reader: TimeReader } | null;
+  readonly time: TimePlan | null;
   readonly select: readonly (readonly [name: string, value: string | number | boolean])[];
   readonly identity: readonly (readonly string[])[];
+  /** The format spec; null: `json`, or `scalar` on a {field} topic. */
+  readonly format: string | null;
+  readonly expectEveryMs: number | null;
+  /** Every reading is to have a receipt, not only a rejected one. */
+  readonly receipt: boolean;
 }
 
-/** InfluxDB takes a field of the first name with 204 and loses it; the others are its own columns. */
-const RESERVED = new Set(['time', '_time', '_field', '_measurement', '_value']);
 const CAPTURE = /^\{(.*)\}$/;
 
 /** Problems are added to `problems`; with any, the plan is not to be used. */
@@ -31,6 +38,7 @@ export function planTelemetry(
   telemetry: Telemetry,
   shape: ObjectShape,
   problems: Problem[],
+  formatProblem: FormatProblem,
 ): TelemetryPlan {
   const at = (key: string, message: string): void => {
     problems.push(document.problem(`/telemetry${key}`, message));
@@ -76,7 +84,7 @@ export function planTelemetry(
   const addTag = (key: string, source: TagSource, where: string): void => {
     const problem = nameProblem(key);
     if (problem !== null) at(where, `tag "${key}" ${problem}`);
-    else if (RESERVED.has(key.toLowerCase())) at(where, `"${key}" is a name of the database's own`);
+    else if (RESERVED_NAMES.has(key.toLowerCase())) at(where, `"${key}" is a name of the database's own`);
     else if ([...tags.keys()].some((known) => known.toLowerCase() === key.toLowerCase())) {
       at(where, `the tag "${key}" is there already`);
     } else tags.set(key, source);
@@ -114,12 +122,28 @@ export function planTelemetry(
     if (leafAt(path) === undefined) at(`/identity/${i}`, 'names no declared property');
   }
 
+  const format = telemetry.format === undefined ? null : formatSpec(telemetry.format);
+  const wrongFormat = format === null ? null : formatProblem(format);
+  if (wrongFormat !== null) at('/format', wrongFormat);
+  const expectEveryMs = telemetry.expectEvery === undefined ? null : durationMs(telemetry.expectEvery);
+  if (expectEveryMs === 0) at('/expectEvery', 'must be more than nothing');
+
   const isOther = (leaf: LeafShape): boolean =>
     (time !== null && samePath(leaf.path, time.path)) ||
     tagPaths.some((path) => samePath(leaf.path, path)) ||
     (device.kind === 'property' && deviceTag !== false && samePath(leaf.path, device.path));
   const fields = leaves.filter((leaf) => leaf.field !== null && !isOther(leaf));
   checkFieldNames(document, fields, new Set([...tags.keys()].map((key) => key.toLowerCase())), problems);
+  if (time !== null && time.original !== null) {
+    const taken = new Set([...tags.keys(), ...fields.map(({ field, name }) => field ?? name)].map(lowerCase));
+    const problem = nameProblem(time.original);
+    const own =
+      problem ?? (RESERVED_NAMES.has(lowerCase(time.original)) ? "is a name of the database's own" : null);
+    if (own !== null) at('/time/original', own);
+    else if (taken.has(lowerCase(time.original))) {
+      at('/time/original', `"${time.original}" is a field or a tag already; set "original" to another name`);
+    }
+  }
   if (fields.length === 0 && problems.length === 0) {
     at('', 'leaves no property to store as a field');
   }
@@ -132,7 +156,14 @@ export function planTelemetry(
     time,
     select,
     identity,
+    format,
+    expectEveryMs,
+    receipt: telemetry.receipts === 'all',
   };
+}
+
+function lowerCase(text: string): string {
+  return text.toLowerCase();
 }
 
 function patternsOf(telemetry: Telemetry, at: (key: string, message: string) => void): TopicPattern[] {
@@ -153,27 +184,6 @@ function deviceSource(device: string): TagSource {
     : { kind: 'capture', name: capture };
 }
 
-function planTime(
-  telemetry: Telemetry,
-  leafAt: (path: readonly string[]) => LeafShape | undefined,
-  at: (key: string, message: string) => void,
-): TelemetryPlan['time'] {
-  const { time } = telemetry;
-  if (time === undefined) return null;
-  const path = propertyPath(time.property);
-  const leaf = leafAt(path);
-  if (leaf === undefined) at('/time/property', `"${time.property}" is no declared property`);
-  else if (time.unit === 'iso' && leaf.type !== 'string')
-    at('/time/unit', 'iso needs a property of type string');
-  else if (time.unit === 'ns' && leaf.type !== 'string' && !leaf.int64) {
-    at('/time/unit', 'ns do not fit a JSON number: declare the property as a string with "format": "int64"');
-  } else if (time.unit !== 'iso' && leaf.type === 'boolean') at('/time/property', 'a boolean is no time');
-  const reader = timeReader(time);
-  if ('read' in reader) return { path, reader };
-  at(`/time/${reader.key}`, reader.message);
-  return null;
-}
-
 function checkFieldNames(
   document: JsonDocument,
   fields: readonly LeafShape[],
@@ -190,7 +200,8 @@ function checkFieldNames(
     const problem = nameProblem(name);
     const other = names.get(lower);
     if (problem !== null) at(`its field name "${name}" ${problem}`);
-    else if (RESERVED.has(lower)) at(`"${name}" is a name of the database's own; set "field" to another`);
+    else if (RESERVED_NAMES.has(lower))
+      at(`"${name}" is a name of the database's own; set "field" to another`);
     else if (tags.has(lower)) at(`"${name}" is a tag already; set "field" to another name`);
     else if (other !== undefined) {
       at(`its field name "${name}" is taken by /${other.path.join('/')}; set "field" to another`);

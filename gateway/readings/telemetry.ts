@@ -1,3 +1,5 @@
+import type { ClockPolicy } from '../ledger-contract.ts';
+
 /** The `telemetry` vocabulary as the code sees it; `schemas/telemetry-vocabulary.schema.json` holds the rules. */
 export interface Telemetry {
   readonly measurement: string;
@@ -10,6 +12,11 @@ export interface Telemetry {
   readonly time?: TimeRule;
   readonly select?: Readonly<Record<string, string | number | boolean>>;
   readonly identity?: readonly string[];
+  readonly receipts?: 'rejected' | 'all';
+  /** A name, or one with options: `{"csv": {"columns": ["a"]}}`. */
+  readonly format?: string | Readonly<Record<string, unknown>>;
+  /** A duration. */
+  readonly expectEvery?: string;
 }
 
 export interface TimeRule {
@@ -18,6 +25,11 @@ export interface TimeRule {
   readonly kind?: 'time' | 'age';
   readonly zone?: string;
   readonly window?: { readonly from?: string; readonly ahead?: string };
+  readonly clock?: ClockPolicy;
+  /** A duration. */
+  readonly tolerance?: string;
+  /** The field that keeps the device's own time. */
+  readonly original?: string;
 }
 
 export type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'iso';

@@ -20,6 +20,8 @@ interface Series {
 }
 
 const UNSURE = -1;
+/** A question holds no more of them than a message holds readings. */
+const PREVIEWED_SERIES = 10_000;
 
 const DEFAULT_MAX_SERIES = 50_000;
 
@@ -39,6 +41,8 @@ export class TickCounter {
   private readonly startedUs: number;
   private highestUs: number;
   private unsure = 0;
+  /** Whose series this one goes on from, without changing them. */
+  private base: TickCounter | null = null;
 
   constructor(options: TickCounterOptions = {}) {
     this.series = new TwoGenerations(options.maxSeries ?? DEFAULT_MAX_SERIES);
@@ -48,6 +52,21 @@ export class TickCounter {
     this.highestUs = this.startedUs;
   }
 
+  /** Gives what this one would give next, and leaves it as it is: for questions. */
+  preview(): TickCounter {
+    const { fresh, seed, startedUs } = this;
+    const preview = new TickCounter({
+      fresh,
+      seed,
+      startedMs: startedUs / US_PER_MS,
+      maxSeries: PREVIEWED_SERIES,
+    });
+    preview.highestUs = this.highestUs;
+    preview.unsure = this.unsure;
+    preview.base = this;
+    return preview;
+  }
+
   /**
    * @param us the device's time in µs
    * @param span how many nanoseconds its tick has: 1,000,000 or 1,000
@@ -55,11 +74,12 @@ export class TickCounter {
    */
   nextNs(seriesKey: string, us: number, span: number): string | null {
     const half = span / 2;
-    let known = this.series.get(seriesKey);
+    let known = this.series.get(seriesKey) ?? this.ofBase(seriesKey);
     let extra: number;
     if (us > this.highestUs) this.highestUs = us;
     if (known === undefined) {
-      const unknownUpToUs = this.series.hasForgotten ? this.highestUs : this.startedUs;
+      const hasForgotten = this.series.hasForgotten || this.base?.series.hasForgotten === true;
+      const unknownUpToUs = hasForgotten ? this.highestUs : this.startedUs;
       known = { lastUs: us, repeats: this.fresh ? 0 : UNSURE, unknownUpToUs };
       this.series.set(seriesKey, known);
       extra = this.fresh ? 0 : this.upper(half);
@@ -76,6 +96,14 @@ export class TickCounter {
       extra = known.repeats;
     }
     return span === NS_PER_US ? `${us}${pad(extra, 3)}` : `${us / US_PER_MS}${pad(extra, 6)}`;
+  }
+
+  private ofBase(seriesKey: string): Series | undefined {
+    const known = this.base?.series.peek(seriesKey);
+    if (known === undefined) return undefined;
+    const copy = { ...known };
+    this.series.set(seriesKey, copy);
+    return copy;
   }
 
   private upper(half: number): number {

@@ -17,6 +17,11 @@ export class TwoGenerations<V> {
     return this.forgot;
   }
 
+  /** As `get`, but asking does not count as use. */
+  peek(key: string): V | undefined {
+    return this.young.get(key) ?? this.old.get(key);
+  }
+
   get(key: string): V | undefined {
     const value = this.young.get(key);
     if (value !== undefined) return value;

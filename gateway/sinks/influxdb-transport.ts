@@ -12,6 +12,8 @@ export interface TransportOptions {
   readonly authorization: string | null;
   /** From the first byte sent to the last received. */
   readonly timeoutMs: number;
+  /** A longer answer is given up. Left out: room for the longest that a write may bring. */
+  readonly maxAnswerBytes?: number;
 }
 
 export interface Request {
@@ -48,6 +50,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function createTransport({ url, authorization, ...options }: TransportOptions): Transport {
   const timeoutMs = Math.min(options.timeoutMs, MAX_TIMER_MS);
   const base = url.replace(/\/+$/, '').replace(/\/api\/v2$/, '');
+  const maxBytes = options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
   const secure = base.startsWith('https:');
   const agent = secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
   const client = new InfluxDB({
@@ -58,8 +61,8 @@ export function createTransport({ url, authorization, ...options }: TransportOpt
       agent,
       // The client's own door for another `request` function: ours bounds the answer, and follows nothing.
       'follow-redirects': {
-        http: { request: bounded(http.request) },
-        https: { request: bounded(https.request) },
+        http: { request: bounded(http.request, maxBytes) },
+        https: { request: bounded(https.request, maxBytes) },
       },
     },
   });
@@ -148,7 +151,7 @@ type RequestFunction = (
   onResponse: (response: http.IncomingMessage) => void,
 ) => http.ClientRequest;
 
-function bounded(request: RequestFunction): RequestFunction {
+function bounded(request: RequestFunction, maxBytes: number): RequestFunction {
   return (options, onResponse) =>
     request(options, (response) => {
       // Nobody asked for a packed answer, and what it would unpack to has no bound.
@@ -156,7 +159,7 @@ function bounded(request: RequestFunction): RequestFunction {
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long to be InfluxDB’s'));
+        if (bytes > maxBytes) response.destroy(new Error('the answer is too long to be InfluxDB’s'));
       });
       onResponse(response);
     });

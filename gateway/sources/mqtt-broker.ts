@@ -14,26 +14,42 @@ import { DEFAULT_MQTT_LIMITS, type MqttLimits } from './mqtt-broker/limits.ts';
 import { type Listening, listenOnAll, type MqttListener } from './mqtt-broker/listening.ts';
 import { createPersistence } from './mqtt-broker/persistence.ts';
 import type { Publication } from './mqtt-broker/publication.ts';
-import { RetainedMessages } from './mqtt-broker/retained-messages.ts';
+import { ReceiptDesk } from './mqtt-broker/receipt-desk.ts';
+import { findIn, RetainedMessages } from './mqtt-broker/retained-messages.ts';
 import { Sessions } from './mqtt-broker/sessions.ts';
 import { Subscribers } from './mqtt-broker/subscribers.ts';
 import { TopicCache } from './mqtt-broker/topic-cache.ts';
+import { downlinkDevice, isForwardable, isReserved } from './mqtt-broker/topics.ts';
 
 export interface MqttBrokerOptions {
   readonly listeners: readonly MqttListener[];
   /** Those left out are as in `DEFAULT_MQTT_LIMITS`. */
   readonly limits?: Partial<MqttLimits>;
+  /**
+   * Client ids that may read the receipts of every client. An id is all that is asked for: whoever can connect under it
+   * has the right.
+   */
+  readonly observers?: readonly string[];
 }
 
 export interface MqttBrokerDeps {
   readonly ingest: Ingest;
   readonly events: Events;
   readonly clock: Clock;
+  /** A client publishes to `gateway/serial/{device}/write`. False: it may not. Left out: nobody may. Must not throw. */
+  readonly takeDownlink?: (client: string, device: string, payload: Buffer) => boolean;
 }
 
 export interface MqttBroker extends Source {
   /** Where it listens, once started. */
   addresses(): readonly MqttListener[];
+  /**
+   * Tells subscribers something of the gateway's own, under `gateway/` (see `deviceStateTopic`), with QoS 1. With `retain`
+   * later ones are told too, until it is published anew, or empty; a restart forgets it.
+   */
+  publishState(topic: string, payload: Buffer, retain: boolean): void;
+  /** Hands a reading that another source has taken to subscribers of its topic, with QoS 0. */
+  forward(topic: string, payload: Buffer): void;
   /** Clients that were let in. */
   connectedClients(): number;
   /** What is kept in memory for clients, for the metrics. */
@@ -79,15 +95,20 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
   const retained = new RetainedMessages(limits.maxRetainedMessages, limits.maxRetainedBytes, () =>
     events.emit('mqtt.retained-full'),
   );
+  /** Apart from those of clients, who could else leave no room for it. */
+  const states = new RetainedMessages(limits.maxStates, limits.maxStateBytes, () =>
+    events.emit('mqtt.retained-full'),
+  );
   const sessions = new Sessions(limits, (what, client) =>
     events.emit(what === 'sessions' ? 'mqtt.sessions-full' : 'mqtt.offline-full', { client }),
   );
   const subscribers = new Subscribers(limits.maxSubscriptions);
+  const receiptDesk = new ReceiptDesk(limits, clock, subscribers, options.observers ?? []);
   const contained = (hook: string, error: unknown): void =>
     events.emit('hook.failed', { hook, error: messageOf(error) });
   const acknowledgements = new Acknowledgements<Aftermath>(({ publication, receipts, topic, outcomes }) => {
     if (publication !== null) context.publish(publication);
-    receipts?.sendReceipts(topic, outcomes);
+    if (receipts !== null) receiptDesk.send(receipts, topic, outcomes);
   }, contained);
   const context: BrokerContext = {
     limits,
@@ -96,11 +117,16 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
     clock,
     acknowledgements,
     subscribers,
+    receipts: receiptDesk,
     sessions,
     topics: new TopicCache(limits),
     partial: { bytes: 0, maxBytes: limits.maxPartialBytes },
     stalled: new Set(),
     stopping: false,
+    takeDownlink(client, topic, payload) {
+      const device = downlinkDevice(topic);
+      return device !== null && deps.takeDownlink?.(client, device, payload) === true;
+    },
     isSubscribed(topic, topicKnown) {
       const generation = subscribers.generation + sessions.generation;
       if (topicKnown.generation !== generation) {
@@ -111,7 +137,7 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
     },
     publish(publication) {
       publicationNumber += 1;
-      if (publication.retain) retained.store(publication);
+      if (publication.retain) (isReserved(publication.topic) ? states : retained).store(publication);
       if (publication.qos > 0) sessions.enqueue(publication, broker.id, publicationNumber);
       subscribers.deliver(publication, publicationNumber);
     },
@@ -132,7 +158,7 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
     mq: createNoEmitter(),
     persistence: createPersistence({
       sessions,
-      retained,
+      findRetained: (filters, wanted) => findIn([retained, states], filters, wanted),
       sessionCleared(client) {
         // A client that was turned away must not touch the session of the one whose id it used.
         if (connectionOf(client).client._authorized) ingest.sessionCleared(client.id);
@@ -271,12 +297,28 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
       for (const { host, port } of listening.addresses) events.emit('mqtt.listening', { host, port });
     },
     stop,
+    publishState(topic, payload, retain) {
+      const { problem } = context.topics.get(topic);
+      if (problem !== null || !isReserved(topic) || !isForwardable(topic)) {
+        contained(
+          'publishState',
+          new Error(`${printable(topic, 100)}: ${problem ?? 'not a topic for this'}`),
+        );
+        return;
+      }
+      context.publish({ topic, payload, qos: 1, retain });
+    },
+    forward(topic, payload) {
+      const known = context.topics.get(topic);
+      if (known.problem !== null || known.reserved || !context.isSubscribed(topic, known)) return;
+      context.publish({ topic, payload, qos: 0, retain: false });
+    },
     connections: () => connections.size,
     addresses: () => listening?.addresses ?? [],
     connectedClients: () => broker.connectedClients,
     holdings: () => ({
-      retainedMessages: retained.size,
-      retainedBytes: retained.bytes,
+      retainedMessages: retained.size + states.size,
+      retainedBytes: retained.bytes + states.bytes,
       sessions: sessions.size,
       offlineBytes: sessions.queuedBytes,
       uncommittedBytes: acknowledgements.uncommittedBytes,

@@ -1,29 +1,37 @@
-import { OUTCOMES, type OutcomeKind, REJECTION_CODES, type RejectionCode } from '../contracts.ts';
+import { OUTCOMES, REJECTION_CODES, type RejectionCode } from '../contracts.ts';
 import type { Account, Tally } from '../store-contract.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { Names } from './names.ts';
-import { type RecordContents, type RecordName, tallyKey, tallyParts } from './record.ts';
+import { RECEIVED, type RecordContents, type RecordName, tallyKey, tallyParts } from './record.ts';
 import type { Reading, Writes } from './storage.ts';
 
 const MAX_SOURCES = 250;
-const WIDTH = OUTCOMES.length;
+const WIDTH = OUTCOMES.length + 1;
+/** Before there was `received`. */
+const OLD_WIDTH = OUTCOMES.length;
 /** Devices of one folded value: what changes together on disk. */
 const BLOCK = 64;
 
-const OUTCOME_INDEX: Readonly<Record<OutcomeKind, number>> = {
+type Column = keyof Tally;
+
+const COLUMN_INDEX: Readonly<Record<Column, number>> = {
   stored: 0,
   duplicate: 1,
   rejected: 2,
   forwarded: 3,
   refused: 4,
+  received: RECEIVED,
 };
-const REFUSED = OUTCOME_INDEX.refused;
+const COLUMNS: readonly Column[] = [...OUTCOMES, 'received'];
+const REFUSED = COLUMN_INDEX.refused;
 
 /**
- * Readings by outcome, per source and per device, of what is committed. Numbers in flat arrays: ten thousand devices
+ * Readings received and by outcome, per source and per device, of what is committed. Numbers in flat arrays: ten thousand devices
  * are half a megabyte. Device names come from senders, so they are keys of maps, never of objects.
  *
- * Folded as `devices/<block>`: [u16 length, UTF-8, f64 × outcomes]… for 64 devices; `sources`: the same.
+ * Folded as `account/devices/<block>`: [u16 length, UTF-8, f64 × columns]… for 64 devices; `account/sources`: the same.
+ * `devices/<block>` and `sources` are the same without `received`, from before it was counted: what is found there is
+ * taken up, `received` being the sum, and written anew by the next fold.
  */
 export class AccountTable {
   readonly #devices: Names;
@@ -33,14 +41,27 @@ export class AccountTable {
   readonly #codes = new Map<number, number>();
   readonly #dirtyBlocks = new Set<number>();
   #sourcesDirty: boolean = false;
+  /** State keys of the former layout that the next fold replaces. */
+  #outdated: string[] = [];
+  /** Readings of one device mostly come together. */
+  #last = { source: '', sourceIndex: -1, device: '', deviceIndex: -1 };
 
   constructor(maxDevices: number) {
     this.#devices = new Names(maxDevices);
   }
 
-  /** Names one kind of count; for `Group.count`. */
-  key(source: string, device: string, outcome: OutcomeKind): number {
-    return tallyKey(this.#devices.indexOf(device), this.#sources.indexOf(source), OUTCOME_INDEX[outcome]);
+  /** Names one kind of count; for `Group.count` and `Group.receive`. */
+  key(source: string, device: string, column: Column): number {
+    const last = this.#last;
+    if (last.deviceIndex === -1 || device !== last.device) {
+      last.deviceIndex = this.#devices.indexOf(device);
+      last.device = device;
+    }
+    if (last.sourceIndex === -1 || source !== last.source) {
+      last.sourceIndex = this.#sources.indexOf(source);
+      last.source = source;
+    }
+    return tallyKey(last.deviceIndex, last.sourceIndex, COLUMN_INDEX[column]);
   }
 
   /** The names that a record with these tallies must carry: those that are not folded yet. */
@@ -65,11 +86,11 @@ export class AccountTable {
   /** Counts what was committed. */
   apply(tallies: ReadonlyMap<number, number>, codes: ReadonlyMap<number, number>): void {
     for (const [key, n] of tallies) {
-      const { device, source, outcome } = tallyParts(key);
+      const { device, source, column } = tallyParts(key);
       this.#makeRoom(device);
-      const at = device * WIDTH + outcome;
+      const at = device * WIDTH + column;
       this.#byDevice[at] = (this.#byDevice[at] ?? 0) + n;
-      const from = source * WIDTH + outcome;
+      const from = source * WIDTH + column;
       this.#bySource[from] = (this.#bySource[from] ?? 0) + n;
       this.#dirtyBlocks.add(Math.trunc(device / BLOCK));
       this.#sourcesDirty = true;
@@ -85,21 +106,21 @@ export class AccountTable {
     this.apply(record.tallies, record.codes);
   }
 
-  account(sinkRejected: number, rejectedEvicted: number): Account {
+  account(sinkRejected: number): Pick<Account, 'total' | 'sources' | 'devices' | 'codes'> {
     const total = tallyAt(new Float64Array(WIDTH), 0);
     // No prototype: a source's name is the operator's choice.
     const sources: Record<string, Tally> = Object.create(null);
     for (let index = 0; index < this.#sources.size; index += 1) {
       const tally = tallyAt(this.#bySource, index);
       if (!isEmpty(tally)) sources[this.#sources.nameOf(index)] = tally;
-      for (const outcome of OUTCOMES) total[outcome] += tally[outcome];
+      for (const column of COLUMNS) total[column] += tally[column];
     }
     const devices = new Map<string, Tally>();
     for (let index = 0; index < this.#devices.size; index += 1) {
       const tally = tallyAt(this.#byDevice, index);
       if (!isEmpty(tally)) devices.set(this.#devices.nameOf(index), tally);
     }
-    return { total, sources, devices, codes: this.#codesByName(sinkRejected), rejectedEvicted };
+    return { total, sources, devices, codes: this.#codesByName(sinkRejected) };
   }
 
   #codesByName(sinkRejected: number): Record<RejectionCode, number> {
@@ -128,16 +149,18 @@ export class AccountTable {
     for (const block of blocks) {
       const from = block * BLOCK;
       const value = encodeTallies(this.#devices, this.#byDevice, from, Math.min(from + BLOCK, devices));
-      writes.put('state', `devices/${block}`, value);
+      writes.put('state', `account/devices/${block}`, value);
     }
     const sources = this.#sources.size;
     if (this.#sourcesDirty || sources > this.#sources.folded) {
-      writes.put('state', 'sources', encodeTallies(this.#sources, this.#bySource, 0, sources));
+      writes.put('state', 'account/sources', encodeTallies(this.#sources, this.#bySource, 0, sources));
     }
     writes.put('state', 'codes', Buffer.from(JSON.stringify([...this.#codes])));
+    for (const key of this.#outdated) writes.remove('state', key);
     this.#dirtyBlocks.clear();
     this.#sourcesDirty = false;
     return () => {
+      this.#outdated = [];
       this.#devices.folded = devices;
       this.#sources.folded = sources;
     };
@@ -150,20 +173,34 @@ export class AccountTable {
   }
 
   load(reading: Reading): void {
-    for (let block = 0; ; block += 1) {
-      const value = reading.get('state', `devices/${block}`);
-      if (value === null) break;
-      this.#makeRoom((block + 1) * BLOCK);
-      decodeTallies(this.#devices, this.#byDevice, value, block * BLOCK);
-    }
-    this.#devices.folded = this.#devices.size;
-    const sources = reading.get('state', 'sources');
-    if (sources !== null) decodeTallies(this.#sources, this.#bySource, sources, 0);
-    this.#sources.folded = this.#sources.size;
+    if (reading.get('state', 'account/sources') === null) this.#loadTallies(reading, '', OLD_WIDTH);
+    else this.#loadTallies(reading, 'account/', WIDTH);
     const codes = reading.get('state', 'codes');
     if (codes === null) return;
     // Written by `fold` above.
     for (const [code, n] of JSON.parse(codes.toString()) as [number, number][]) this.#codes.set(code, n);
+  }
+
+  #loadTallies(reading: Reading, prefix: string, width: number): void {
+    const found: string[] = [];
+    const valueAt = (name: string): Buffer | null => {
+      const value = reading.get('state', `${prefix}${name}`);
+      if (value !== null) found.push(`${prefix}${name}`);
+      return value;
+    };
+    for (let block = 0; ; block += 1) {
+      const value = valueAt(`devices/${block}`);
+      if (value === null) break;
+      this.#makeRoom((block + 1) * BLOCK);
+      decodeTallies(this.#devices, this.#byDevice, value, block * BLOCK, width);
+    }
+    const sources = valueAt('sources');
+    if (sources !== null) decodeTallies(this.#sources, this.#bySource, sources, 0, width);
+    this.#devices.folded = this.#devices.size;
+    this.#sources.folded = this.#sources.size;
+    if (width === WIDTH || found.length === 0) return;
+    this.#outdated = found;
+    this.foldFailed();
   }
 
   #makeRoom(device: number): void {
@@ -174,12 +211,12 @@ export class AccountTable {
   }
 }
 
-/** The readings of a group that was not committed: each of them is refused. */
+/** The readings of a group that was not committed: each of them was received, and is refused. */
 export function refusedInstead(tallies: ReadonlyMap<number, number>): Map<number, number> {
   const refused = new Map<number, number>();
   for (const [key, n] of tallies) {
-    const { device, source } = tallyParts(key);
-    const instead = tallyKey(device, source, REFUSED);
+    const { device, source, column } = tallyParts(key);
+    const instead = column === RECEIVED ? key : tallyKey(device, source, REFUSED);
     refused.set(instead, (refused.get(instead) ?? 0) + n);
   }
   return refused;
@@ -188,16 +225,17 @@ export function refusedInstead(tallies: ReadonlyMap<number, number>): Map<number
 function tallyAt(table: Float64Array, index: number): Tally {
   const at = index * WIDTH;
   return {
-    stored: table[at + OUTCOME_INDEX.stored] ?? 0,
-    duplicate: table[at + OUTCOME_INDEX.duplicate] ?? 0,
-    rejected: table[at + OUTCOME_INDEX.rejected] ?? 0,
-    forwarded: table[at + OUTCOME_INDEX.forwarded] ?? 0,
-    refused: table[at + OUTCOME_INDEX.refused] ?? 0,
+    received: table[at + COLUMN_INDEX.received] ?? 0,
+    stored: table[at + COLUMN_INDEX.stored] ?? 0,
+    duplicate: table[at + COLUMN_INDEX.duplicate] ?? 0,
+    rejected: table[at + COLUMN_INDEX.rejected] ?? 0,
+    forwarded: table[at + COLUMN_INDEX.forwarded] ?? 0,
+    refused: table[at + COLUMN_INDEX.refused] ?? 0,
   };
 }
 
 function isEmpty(tally: Tally): boolean {
-  return OUTCOMES.every((outcome) => tally[outcome] === 0);
+  return COLUMNS.every((column) => tally[column] === 0);
 }
 
 function encodeTallies(names: Names, table: Float64Array, from: number, to: number): Buffer {
@@ -209,11 +247,17 @@ function encodeTallies(names: Names, table: Float64Array, from: number, to: numb
   return Buffer.from(writer.written());
 }
 
-function decodeTallies(names: Names, table: Float64Array, value: Buffer, from: number): void {
+function decodeTallies(names: Names, table: Float64Array, value: Buffer, from: number, width: number): void {
   const reader = new ByteReader(value, 'the account');
   for (let index = from; reader.left > 0; index += 1) {
     const name = reader.shortText();
     names.restore(index, name);
-    for (let i = 0; i < WIDTH; i += 1) table[index * WIDTH + i] = reader.f64();
+    let sum = 0;
+    for (let i = 0; i < width; i += 1) {
+      const n = reader.f64();
+      table[index * WIDTH + i] = n;
+      sum += n;
+    }
+    if (width === OLD_WIDTH) table[index * WIDTH + RECEIVED] = sum;
   }
 }

@@ -1,58 +1,58 @@
-import { GatewayError, isGatewayError, isRefusal, messageOf } from '../errors.ts';
+import { GatewayError, isRefusal, messageOf } from '../errors.ts';
 import type {
   Account,
   Group,
+  IdentityKey,
   LogReader,
   Rejection,
   RejectionFilter,
+  RejectionPage,
   Settlement,
   SinkLedger,
   Store,
   StoreStatus,
   TransferKey,
 } from '../store-contract.ts';
+import { checkBase } from './arrival-bases.ts';
 import { Books } from './books.ts';
 import { GroupWriter } from './group-writer.ts';
 import { LogSlices } from './log-slices.ts';
 import type { OpenGroup } from './open-group.ts';
+import { type End, parseRejectionId } from './rejection-record.ts';
 import type { SinkOptions } from './sinks-table.ts';
 import { RESERVE_BYTES, type Storage } from './storage.ts';
 import type { StoreDeps, StoreLimits } from './store-options.ts';
 import { Takings } from './takings.ts';
-import { planTidying, type Tidying } from './tidying.ts';
 import type { Change } from './transaction.ts';
+import { Upkeep } from './upkeep.ts';
 
 const MIB = 1024 * 1024;
 /** With this much free inside the file, and half of it, groups find their place there. */
 const ROOMY_BYTES = 4 * MIB;
 const RESERVE_WHEN_ROOMY = MIB;
-const EXPIRE_EVERY_MS = 60_000;
-/** By then, whoever is in the configuration has opened its ledger. */
-const UNCLAIMED_AFTER_MS = 10_000;
-const UNCLAIMED_AGAIN_MS = 3_600_000;
+/** Rejections that one transaction ends: each is a value that it writes. */
+const ENDS_TOGETHER = 250;
 const NOTHING: Change = { write: () => undefined, done: () => undefined };
 
 /**
  * The store, over any storage: `Books` knows what is true, `GroupWriter` orders the transactions, `Takings` says whether
- * readings are taken, `planTidying` what to fold, drop and trim; here they meet.
+ * readings are taken, `Upkeep` folds, drops and trims; here they meet.
  */
 export class DurableStore implements Store {
   readonly id: string;
   readonly path: string | null;
   readonly highWaterMs: number;
   readonly transfers: Iterable<TransferKey>;
+  readonly identities: Iterable<IdentityKey>;
   readonly #storage: Storage;
   readonly #limits: StoreLimits;
   readonly #deps: StoreDeps;
   readonly #books: Books;
   readonly #writer: GroupWriter;
   readonly #takings: Takings;
+  readonly #upkeep: Upkeep;
   readonly #listeners: ((seq: number) => void)[] = [];
   readonly #closing = new AbortController();
-  #foldedAtMs: number;
-  #expiredAtMs: number;
-  #unclaimedAtMs: number;
-  #isTidying: boolean = false;
   #closed: Promise<void> | null = null;
 
   /** @throws GatewayError `store-version`, `store-damaged`. */
@@ -66,9 +66,7 @@ export class DurableStore implements Store {
     this.path = storage.path;
     this.highWaterMs = books.log.highWaterMs;
     this.transfers = books.transfers;
-    this.#foldedAtMs = deps.clock.monotonicMs();
-    this.#expiredAtMs = this.#foldedAtMs;
-    this.#unclaimedAtMs = this.#foldedAtMs + UNCLAIMED_AFTER_MS;
+    this.identities = books.identities;
     this.#writer = new GroupWriter({
       clock: deps.clock,
       commitDelayMs: limits.commitDelayMs,
@@ -89,8 +87,24 @@ export class DurableStore implements Store {
       shortage: () => storage.shortage(this.#reserveBytes()),
       probe: () => this.#probe(),
     });
+    this.#upkeep = new Upkeep({
+      books,
+      writer: this.#writer,
+      limits,
+      clock: deps.clock,
+      events: deps.events,
+      signal: this.#closing.signal,
+      commit: (change) => this.#commit(change, 0),
+      refresh: () => storage.refresh(),
+      looked: () => this.#takings.look(),
+      commitLateCounts: () => this.#commitLateCounts(),
+    });
     this.#takings.look();
-    if (limits.upkeepEveryMs !== null) void this.#keepUp(limits.upkeepEveryMs);
+    if (limits.upkeepEveryMs !== null) void this.#upkeep.keepUp(limits.upkeepEveryMs);
+  }
+
+  get provisionalNs(): string {
+    return this.#books.provisionalNs;
   }
 
   // ── Taking ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +115,9 @@ export class DurableStore implements Store {
   }
 
   countLater(source: string, device: string, outcome: 'refused' | 'forwarded', n: number): void {
-    this.#books.countLater(this.#books.account.key(source, device, outcome), n);
+    const { account } = this.#books;
+    this.#books.countLater(account.key(source, device, 'received'), n);
+    this.#books.countLater(account.key(source, device, outcome), n);
   }
 
   async #commitGroup(group: OpenGroup): Promise<void> {
@@ -113,6 +129,10 @@ export class DurableStore implements Store {
     committed?.(clock.monotonicMs() - sinceMs);
     this.#look();
     if (group.lines.length > 0) for (const listener of this.#listeners) listener(next.seq);
+    if (next.notesLost > 0) {
+      const error = `${next.notesLost} notes of a group were too large or too many to be kept`;
+      this.#deps.events.emit('hook.failed', { hook: 'store', error });
+    }
   }
 
   /** One transaction. `synced` is awaited before it counts: where that rejects, the next group takes its number. */
@@ -136,110 +156,17 @@ export class DurableStore implements Store {
     return free > ROOMY_BYTES + usedBytes / 2 ? RESERVE_WHEN_ROOMY : RESERVE_BYTES;
   }
 
-  // ── Upkeep ────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** After whatever may have changed what the store can take or should let go. */
   #look(thorough = false): void {
     this.#takings.look();
-    if (this.#isTidying || this.#closing.signal.aborted || !this.#isUntidy(thorough)) return;
-    this.#isTidying = true;
-    const stop = (): void => {
-      this.#isTidying = false;
-    };
-    this.#writer
-      .upkeep(() => this.#tidy(thorough, false))
-      .then((wasWorth) => {
-        stop();
-        if (wasWorth) this.#look(thorough);
-      }, stop);
+    this.#upkeep.look(thorough);
   }
 
-  /** Never throws: a broken record must not make a commit look failed that is on disk. */
-  #isUntidy(thorough: boolean): boolean {
-    try {
-      return this.#plan(thorough, false) !== null;
-    } catch (error) {
-      this.#deps.events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
-      return false;
-    }
-  }
-
-  #plan(thorough: boolean, fold: boolean): Tidying | null {
-    const { log, sinks } = this.#books;
-    const foldDue = fold || this.#isFoldDue();
-    return planTidying({ log, sinks, limits: this.#limits, foldDue, thorough });
-  }
-
-  #isFoldDue(): boolean {
-    const { folded, lastSeq, last } = this.#books.log;
-    if (lastSeq === folded.seq) return false;
-    const { foldBytes, foldGroups, foldAfterMs } = this.#limits;
-    return (
-      last.cost - folded.marks.cost >= foldBytes ||
-      lastSeq - folded.seq >= foldGroups ||
-      this.#deps.clock.monotonicMs() - this.#foldedAtMs >= foldAfterMs
-    );
-  }
-
-  /** One transaction of folding, dropping and trimming. False: there was nothing to do. */
-  async #tidy(thorough: boolean, fold: boolean): Promise<boolean> {
-    const plan = this.#plan(thorough, fold);
-    if (plan === null) return false;
-    const change = this.#books.tidy(plan);
-    await this.#commit(change, 0);
-    if (plan.fold) this.#foldedAtMs = this.#deps.clock.monotonicMs();
-    for (const { name, points } of change.dropped) {
-      this.#deps.events.emit('store.dropped', { sink: name, points });
-    }
-    return true;
-  }
-
-  async #keepUp(everyMs: number): Promise<void> {
-    const { signal } = this.#closing;
-    const { clock, events } = this.#deps;
-    for (;;) {
-      await clock.sleep(everyMs, signal);
-      if (!signal.aborted) await this.#storage.refresh();
-      if (signal.aborted) return;
-      this.#look(true);
-      this.#sayUnclaimed();
-      try {
-        // What is counted while nothing is taken would wait in memory for as long as that lasts.
-        if (this.#books.hasLateCounts && this.#takings.state === 'full') await this.#commitLateCounts();
-        if (clock.monotonicMs() - this.#expiredAtMs >= EXPIRE_EVERY_MS) await this.expireRejected();
-      } catch (error) {
-        // A transaction that failed is known to the store, which tries again when it has healed.
-        if (!isGatewayError(error)) events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
-      }
-    }
-  }
-
-  #sayUnclaimed(): void {
-    const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs < this.#unclaimedAtMs) return;
-    this.#unclaimedAtMs = nowMs + UNCLAIMED_AGAIN_MS;
-    for (const { name, configured, pending } of this.sinks()) {
-      if (!configured) this.#deps.events.emit('store.sink-unclaimed', { sink: name, points: pending });
-    }
-  }
-
+  /** What is counted while nothing is taken would wait in memory for as long as that lasts. */
   async #commitLateCounts(): Promise<void> {
+    if (!this.#books.hasLateCounts || this.#takings.state !== 'full') return;
     const group = this.#books.newGroup(this.#deps.clock.nowMs());
     await this.#writer.upkeep(() => this.#commitGroup(group));
-  }
-
-  /** Removes rejected readings that are older than allowed. Runs by itself every minute. */
-  async expireRejected(): Promise<void> {
-    const { clock } = this.#deps;
-    this.#expiredAtMs = clock.monotonicMs();
-    let isMore = true;
-    while (isMore && !this.#closing.signal.aborted) {
-      isMore = await this.#writer.upkeep(async () => {
-        const change = this.#books.rejected.expire(clock.nowMs() - this.#limits.rejected.maxAgeMs);
-        if (change !== null) await this.#commit(change, 0);
-        return change !== null;
-      });
-    }
   }
 
   async #probe(): Promise<void> {
@@ -299,7 +226,12 @@ export class DurableStore implements Store {
 
   account(): Account {
     const { account, sinkRejected, rejected } = this.#books;
-    return account.account(sinkRejected, rejected.evicted);
+    return {
+      ...account.account(sinkRejected),
+      rejectedEvicted: rejected.evicted,
+      rejectedReplayed: rejected.replayed,
+      rejectedDiscarded: rejected.discarded,
+    };
   }
 
   status(): StoreStatus {
@@ -313,43 +245,91 @@ export class DurableStore implements Store {
       rejectedBytes: rejected.bytes,
       rejectedMaxBytes: this.#limits.maxRejectedBytes,
       rejectedCount: rejected.count,
+      rejectedOpenCount: rejected.openCount,
       diskFreeBytes: this.#storage.diskFreeBytes,
     };
   }
 
   rejections(filter: RejectionFilter): readonly Rejection[] {
-    return this.#books.rejected.list(filter);
+    return this.#books.rejected.queries.list(filter);
   }
 
   rejection(id: string): Rejection | null {
-    return this.#books.rejected.byId(id);
+    return this.#books.rejected.queries.byId(id);
+  }
+
+  rejectionPage(filter: RejectionFilter, after: string | null, limit: number): RejectionPage {
+    return this.#books.rejected.queries.page(filter, after, limit);
+  }
+
+  async discardRejections(ids: readonly string[]): Promise<number> {
+    return await this.#end(ids, 'discarded');
+  }
+
+  async settleReplayed(sink: string, rejectionIds: readonly string[]): Promise<number> {
+    return await this.#end(rejectionIds, 'written', sink);
+  }
+
+  async #end(ids: readonly string[], end: End, sink?: string): Promise<number> {
+    this.#mustBeOpen();
+    const numbers = ids.map(parseRejectionId).filter((id) => id !== null);
+    let ended = 0;
+    for (let from = 0; from < numbers.length; from += ENDS_TOGETHER) {
+      const some = numbers.slice(from, from + ENDS_TOGETHER);
+      await this.#writer.upkeep(async () => {
+        const change = this.#books.end(some, end, this.#deps.clock.nowMs(), sink);
+        await this.#commit(change, 0);
+        ended += change.ended;
+      });
+    }
+    return ended;
   }
 
   document(name: string): string | null {
     return this.#books.documents.get(name);
   }
 
+  documents(prefix: string): Iterable<readonly [name: string, text: string]> {
+    return this.#books.documents.startingWith(prefix);
+  }
+
   async setDocument(name: string, text: string): Promise<void> {
+    await this.setDocuments(new Map([[name, text]]));
+  }
+
+  async setDocuments(changes: ReadonlyMap<string, string | null>): Promise<void> {
     this.#mustBeOpen();
-    const change = this.#books.documents.set(name, text);
-    await this.#writer.upkeep(() => this.#commit(change, 0));
+    await this.#writer.upkeep(async () => await this.#commit(this.#books.documents.set(changes), 0));
+  }
+
+  // ── Arrival times ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async setArrivalBase(baseNs: string): Promise<void> {
+    checkBase(baseNs);
+    this.#mustBeOpen();
+    // One that is under way has its times as they are: it is committed before the base, which then is for it, too.
+    for (const group of this.#writer.waiting) group.baseNs ??= baseNs;
+    await this.#writer.upkeep(async () => {
+      const change = this.#books.setArrivalBase(baseNs);
+      if (change !== null) await this.#commit(change, 0);
+    });
+    for (const listener of this.#listeners) listener(this.#books.log.lastSeq);
   }
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────
 
   async close(): Promise<void> {
-    this.#closed ??= this.#end();
+    this.#closed ??= this.#close();
     await this.#closed;
   }
 
-  async #end(): Promise<void> {
+  async #close(): Promise<void> {
     this.#closing.abort();
     this.#takings.close();
     await this.#writer.close(async () => {
       try {
         await this.#commitGroup(this.#books.newGroup(this.#deps.clock.nowMs()));
-        const { log } = this.#books;
-        if (log.folded.seq < log.lastSeq) await this.#tidy(true, true);
+        await this.#upkeep.foldAll();
         if (this.#books.hasWithNext) await this.#commit(NOTHING, 0);
       } catch {
         // A disk that takes nothing: what was acknowledged is on it already, and the next start replays it.

@@ -3,13 +3,14 @@ import { damaged } from './bytes.ts';
 import type { Reading, Writes } from './storage.ts';
 
 /**
- * Version of everything that is in the tables; state key `format`, as JSON `{"version": 1, "id": "…"}`. Raised when an
- * older program could no longer read or must no longer write the store.
+ * Version of everything that is in the tables; state key `format`, as JSON `{"version": 2, "id": "…"}`. Raised when an
+ * older program could no longer read or must no longer write the store. Every earlier one is read, and raised with the
+ * first transaction: 2 brought `received`, identities, resolved rejections and provisional times.
  */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
-/** The id of the store, or null when it is new. @throws GatewayError `store-version`, `store-damaged`. */
-export function readFormat(reading: Reading): string | null {
+/** Null when the store is new. @throws GatewayError `store-version`, `store-damaged`. */
+export function readFormat(reading: Reading): { readonly id: string; readonly version: number } | null {
   const value = reading.get('state', 'format');
   if (value === null) {
     for (const _ of reading.entries('log', { limit: 1 })) throw damaged('the state', 'it has no format');
@@ -33,7 +34,7 @@ export function readFormat(reading: Reading): string | null {
         'Start the newer version, or use another data folder.',
     );
   }
-  return id;
+  return { id, version };
 }
 
 export function writeFormat(writes: Writes, id: string): void {

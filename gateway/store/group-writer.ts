@@ -49,6 +49,11 @@ export class GroupWriter {
     return this.#queuedBytes + (this.#open?.bytes ?? 0);
   }
 
+  /** What has been taken and is not yet being committed, group by group. */
+  get waiting(): readonly OpenGroup[] {
+    return this.#open === null ? this.#queue : [...this.#queue, this.#open];
+  }
+
   group(): OpenGroup {
     const { maxGroupPoints, maxGroupBytes } = this.#deps;
     if (this.#open?.isFull(maxGroupPoints, maxGroupBytes) === true) this.#shut();
@@ -152,7 +157,7 @@ export class GroupWriter {
   async #commit(group: OpenGroup): Promise<void> {
     try {
       await this.#deps.commit(group);
-      group.resolve();
+      group.succeed();
     } catch (error) {
       // Those behind it would only wait for the same; their senders keep them and come again.
       const groups = [group, ...this.#queue, ...(this.#open === null ? [] : [this.#open])];

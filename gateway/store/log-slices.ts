@@ -1,10 +1,12 @@
 import type { LogReader, LogSlice } from '../store-contract.ts';
+import { arrivedMsOf, baseOf, readBases, withBase } from './arrival-bases.ts';
 import { decodeLines } from './record.ts';
 import type { Reading } from './storage.ts';
 
 /**
  * Reads runs of groups out of a log. Groups without points (only forwarded or duplicate messages) are passed over, and
- * not looked at again by the next read from the same place.
+ * not looked at again by the next read from the same place. Groups whose arrival times are provisional get their real ones
+ * on the way out; at the first that cannot yet, the log ends for now.
  */
 export class LogSlices implements LogReader {
   readonly #reading: Reading;
@@ -51,16 +53,19 @@ export class LogSlices implements LogReader {
     let oldestMs = 0;
     for (const { key, value } of this.#reading.entries('log', { from, through })) {
       const seq = Number(key);
-      const { header, lines } = decodeLines(value, seq);
+      const { header, lines: stored } = decodeLines(value, seq);
       if (header.points === 0) {
         if (parts.length === 0) this.#empty = { after: afterSeq, through: seq };
         continue;
       }
+      const base = header.provisionalNs === null ? null : baseOf(readBases(this.#reading), seq);
+      if (header.provisionalNs !== null && base === null) break;
+      const lines = base === null ? stored : withBase(stored, base);
       const isTooMuch = points + header.points > limits.maxPoints || bytes + lines.length > limits.maxBytes;
       if (parts.length > 0 && isTooMuch) break;
       if (parts.length === 0) {
         firstSeq = seq;
-        oldestMs = header.arrivedMs;
+        oldestMs = arrivedMsOf(header, base);
       }
       lastSeq = seq;
       points += header.points;

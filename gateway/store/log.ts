@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts';
+import { ArrivalBases, arrivedMsOf, baseOf } from './arrival-bases.ts';
 import { damaged } from './bytes.ts';
 import { decodeHeader, decodeLines, type Marks, NO_MARKS, type RecordHeader } from './record.ts';
 import { costOf, type Reading } from './storage.ts';
@@ -10,6 +11,10 @@ export interface FoldedLog {
   readonly marks: Marks;
   readonly highWaterMs: number;
   readonly nextRejectionId: number;
+  /** Groups up to this one are in the folded windows; where it is missing, as in the counters. */
+  readonly windowsSeq?: number;
+  /** The last group with provisional times so far, and the latest of them without a base. */
+  readonly provisional?: { readonly seq: number; readonly ns: string };
 }
 
 const NOTHING_FOLDED: FoldedLog = { seq: 0, marks: NO_MARKS, highWaterMs: 0, nextRejectionId: 1 };
@@ -29,9 +34,16 @@ export class Log {
   last: Marks = NO_MARKS;
   folded: FoldedLog = NOTHING_FOLDED;
   highWaterMs = 0;
+  readonly bases: ArrivalBases;
 
   constructor(reading: Reading) {
     this.#reading = reading;
+    this.bases = new ArrivalBases(reading);
+  }
+
+  /** Groups up to this one are in all that is folded. */
+  get foldedThrough(): number {
+    return foldedThrough(this.folded);
   }
 
   /** What its records take up. */
@@ -42,7 +54,8 @@ export class Log {
   load(): void {
     const state = this.#reading.get('state', 'log');
     if (state !== null) this.folded = parseFolded(state);
-    const { seq, marks, highWaterMs } = this.folded;
+    const { seq, marks, highWaterMs, provisional } = this.folded;
+    if (provisional !== undefined) this.bases.last = provisional;
     this.firstSeq = seq + 1;
     this.lastSeq = seq;
     this.base = marks;
@@ -63,6 +76,11 @@ export class Log {
     const value = this.#reading.get('log', seq);
     if (value === null) throw damaged(`group ${seq} of the log`, 'it is missing');
     return decodeHeader(value, seq);
+  }
+
+  /** When group `seq` arrived, ms since 1970, by the base of its times if it has one. */
+  arrivedMs(seq: number, header: RecordHeader): number {
+    return arrivedMsOf(header, baseOf(this.bases.bases, seq));
   }
 
   /** The totals with group `seq`. @throws GatewayError */
@@ -88,6 +106,11 @@ export class Log {
       cost: header.marks.cost - costOf(value.length),
     };
   }
+}
+
+/** Groups up to this one are in all that is folded. */
+export function foldedThrough({ seq, windowsSeq = seq }: FoldedLog): number {
+  return Math.min(seq, windowsSeq);
 }
 
 export function encodeFolded(folded: FoldedLog): Buffer {

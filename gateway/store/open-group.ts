@@ -1,10 +1,13 @@
-import { type OutcomeKind, REJECTION_CODES } from '../contracts.ts';
-import type { Group, NewRejection, TransferKey } from '../store-contract.ts';
+import { type Identity, type OutcomeKind, REJECTION_CODES } from '../contracts.ts';
+import type { Group, NewRejection, Resolution, TransferKey } from '../store-contract.ts';
 import type { AccountTable } from './account-table.ts';
-import { RejectedMessage, rejectionId } from './rejection-record.ts';
+import { MAX_NOTES, noteOf } from './documents.ts';
+import { parseRejectionId, RejectedMessage, rejectionId } from './rejection-record.ts';
 
 /** Roughly what a rejection takes beside its payload. */
 const REJECTION_BYTES = 300;
+/** Each is a value of its own in the transaction: with this many, the next message belongs into another group. */
+const MANY_VALUES = 128;
 
 export interface OpenGroupDeps {
   readonly account: AccountTable;
@@ -22,6 +25,15 @@ export class OpenGroup implements Group {
   /** By position in `REJECTION_CODES`. */
   readonly codes = new Map<number, number>();
   readonly transfers: TransferKey[] = [];
+  /** By device: high and low half of each, by turns. */
+  readonly identities = new Map<string, number[]>();
+  readonly notes = new Map<string, Buffer>();
+  /** Notes that were too large or too many. */
+  notesLost = 0;
+  readonly resolutions = new Map<number, Resolution['kind']>();
+  isProvisional: boolean = false;
+  /** What to add to its provisional times, where the clock was set while it waited for its commit. */
+  baseNs: string | null = null;
   readonly rejected: RejectedMessage[] = [];
   highWaterMs: number;
   /** Characters of lines, and what the rest will roughly take. */
@@ -40,6 +52,11 @@ export class OpenGroup implements Group {
     });
     // Whoever sent something waits for this promise; where nobody does, its rejection must not end the process.
     this.committed.catch(() => undefined);
+  }
+
+  receive(source: string, device: string, n: number): void {
+    const key = this.#deps.account.key(source, device, 'received');
+    this.tallies.set(key, (this.tallies.get(key) ?? 0) + n);
   }
 
   count(source: string, device: string, outcome: OutcomeKind, n: number): void {
@@ -70,16 +87,56 @@ export class OpenGroup implements Group {
     this.bytes += 16;
   }
 
+  identify(device: string, { high, low }: Identity): void {
+    const known = this.identities.get(device);
+    if (known === undefined) this.identities.set(device, [high, low]);
+    else known.push(high, low);
+    this.bytes += 8;
+  }
+
+  resolve(id: string, kind: Resolution['kind']): void {
+    const number = parseRejectionId(id);
+    if (number !== null && !this.resolutions.has(number)) this.resolutions.set(number, kind);
+  }
+
+  note(name: string, text: string): void {
+    const value = this.notes.size < MAX_NOTES || this.notes.has(name) ? noteOf(name, text) : null;
+    if (value === null) {
+      this.notesLost += 1;
+      return;
+    }
+    this.notes.set(name, value);
+    this.bytes += name.length + value.length;
+  }
+
+  markProvisional(): void {
+    this.isProvisional = true;
+  }
+
   arrivedAt(highWaterMs: number): void {
     if (highWaterMs > this.highWaterMs) this.highWaterMs = highWaterMs;
   }
 
-  /** Whether the next message belongs into another group. */
-  isFull(maxPoints: number, maxBytes: number): boolean {
-    return this.lines.length >= maxPoints || this.transfers.length >= maxPoints || this.bytes >= maxBytes;
+  /** Nothing was added to it. */
+  get isEmpty(): boolean {
+    const { tallies, lines, transfers, rejected, identities, notes, resolutions } = this;
+    const added = tallies.size + lines.length + transfers.length + rejected.length;
+    return added + identities.size + notes.size + resolutions.size === 0;
   }
 
-  resolve(): void {
+  /** Whether the next message belongs into another group. */
+  isFull(maxPoints: number, maxBytes: number): boolean {
+    return (
+      this.lines.length >= maxPoints ||
+      this.transfers.length >= maxPoints ||
+      this.bytes >= maxBytes ||
+      this.notes.size >= MANY_VALUES ||
+      this.resolutions.size >= MANY_VALUES
+    );
+  }
+
+  /** It is on disk. */
+  succeed(): void {
     this.#resolve();
   }
 

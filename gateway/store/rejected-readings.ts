@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Rejection, RejectionFilter } from '../store-contract.ts';
-import {
-  decodeRejected,
-  encodeRejected,
-  parseRejectionId,
-  type RejectedMessage,
-} from './rejection-record.ts';
-import { costOf, type Reading } from './storage.ts';
+import { type Ended, type Ends, endIn, nothingEnded, openIn, type Touched } from './rejected-ends.ts';
+import { bytesOf, type Entry, INDEX_BYTES, Sums, type Written, writeEntry } from './rejected-entries.ts';
+import { IDS, RejectedQueries } from './rejected-queries.ts';
+import { decodeRejected, encodeRejected, type RejectedMessage } from './rejection-record.ts';
+import type { Reading } from './storage.ts';
 import type { Change } from './transaction.ts';
 
 /**
@@ -14,37 +11,31 @@ import type { Change } from './transaction.ts';
  * client ids a sender invents. Salted with the store's id, so that nobody can choose whose share to use up.
  */
 const SHARES = 65_536;
-/** An index key is share and id in one number that a double holds exactly. */
-const IDS = 2 ** 37;
-
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 10_000;
-/** Messages that one listing looks at, at most, and bytes of them: it holds up the event loop. */
-const MAX_SCANNED = 10_000;
-const MAX_SCANNED_BYTES = 16 * 1024 * 1024;
 /** Messages that one turn of ageing removes. */
 const MAX_EXPIRED = 500;
 
-interface Removal {
-  readonly share: number;
-  readonly id: number;
-  readonly bytes: number;
-  readonly readings: number;
-}
-
 /**
  * The rejected readings on disk, within `maxBytes`. When that is full, whoever uses most loses its oldest first, down to a
- * common level: a client that floods the store with rejections pushes out its own, never those of a quiet one.
+ * common level: a client that floods the store with rejections pushes out its own, never those of a quiet one. What was
+ * replayed stays as long as it would have otherwise.
+ *
+ * Every reading ever rejected is open, evicted, replayed or discarded: each number changes in the transaction that makes it
+ * so.
  */
 export class RejectedReadings {
+  readonly queries: RejectedQueries;
   readonly #reading: Reading;
   readonly #salt: string;
   readonly #maxBytes: number;
   readonly #bytesByShare = new Float64Array(SHARES);
   readonly #readingsByShare = new Float64Array(SHARES);
   bytes = 0;
+  /** Held, and of those how many are replayed. */
   count = 0;
+  #resolved = 0;
   evicted = 0;
+  replayed = 0;
+  discarded = 0;
   /** The number of the next rejection. */
   nextId = 1;
 
@@ -52,6 +43,11 @@ export class RejectedReadings {
     this.#reading = reading;
     this.#salt = salt;
     this.#maxBytes = maxBytes;
+    this.queries = new RejectedQueries(reading, (client) => this.#shareOf(client));
+  }
+
+  get openCount(): number {
+    return this.count - this.#resolved;
   }
 
   load(): void {
@@ -64,100 +60,98 @@ export class RejectedReadings {
       this.bytes += bytes;
       this.count += readings;
     }
-    this.evicted = Number(this.#reading.get('state', 'rejected-evicted')?.toString() ?? 0);
+    const number = (name: string): number => Number(this.#reading.get('state', name)?.toString() ?? 0);
+    this.evicted = number('rejected-evicted');
+    this.replayed = number('rejected-replayed');
+    this.discarded = number('rejected-discarded');
+    this.#resolved = number('rejected-resolved');
     for (const { key, value } of this.#reading.entries('rejected', { reverse: true, limit: 1 })) {
       this.nextId = Number(key) + decodeRejected(value, Number(key)).length;
     }
   }
 
-  /** Plans to add `messages`, and to remove what has to make room. */
-  add(messages: readonly RejectedMessage[]): Change {
-    if (messages.length === 0) return NOTHING;
+  /** Plans to add `messages`, to remove what has to make room, and to end others. `ended`: how many that were. */
+  change(messages: readonly RejectedMessage[], ends: Ends | null): Change & { readonly ended: number } {
+    if (messages.length === 0 && (ends === null || ends.ends.size === 0)) return NOTHING;
     const shares = new Map<string, number>();
     const shareOf = (client: string): number => {
       const share = shares.get(client) ?? this.#shareOf(client);
       shares.set(client, share);
       return share;
     };
-    const added = messages.map((message) => {
+    const added = messages.map((message): Written => {
       const value = encodeRejected(message);
-      const bytes = costOf(value.length) + costOf(12);
-      const { firstId: id } = message;
-      return { share: shareOf(message.shared.client), id, bytes, readings: message.own.length, value };
+      const { firstId: id, own } = message;
+      const share = shareOf(message.shared.client);
+      return { share, id, bytes: bytesOf(value), readings: own.length, resolved: 0, value };
     });
     const addedBytes = added.reduce((sum, { bytes }) => sum + bytes, 0);
     const removals = this.#makeRoom(added, addedBytes);
-    const gone = new Set(removals.map(({ id }) => id));
-    return this.#plan(
-      added.filter(({ id }) => !gone.has(id)),
-      removals,
-      new Set(added.map(({ id }) => id)),
-    );
+    const ended = ends === null ? nothingEnded() : this.#end(ends, shareOf);
+    return { ...this.#plan(added, removals, ended), ended: ended.count };
   }
 
   /** Plans to remove what was rejected before `beforeMs`; null when nothing was. */
   expire(beforeMs: number): Change | null {
-    const removals: Removal[] = [];
+    const removals: Entry[] = [];
     for (const { key, value } of this.#reading.entries('rejected', { limit: MAX_EXPIRED })) {
       const id = Number(key);
-      const rejections = decodeRejected(value, id);
-      const [first] = rejections;
+      const held = decodeRejected(value, id).filter((each) => each !== null);
+      const [first] = held;
       if (first === undefined || first.atMs >= beforeMs) break;
+      const resolved = held.filter((each) => each.resolved !== null).length;
       const share = this.#shareOf(first.client);
-      removals.push({ share, id, bytes: costOf(value.length) + costOf(12), readings: rejections.length });
+      const bytes = this.#bytesAt(share, id) ?? bytesOf(value);
+      removals.push({ share, id, bytes, readings: held.length, resolved });
     }
-    return removals.length === 0 ? null : this.#plan([], removals, new Set());
-  }
-
-  byId(text: string): Rejection | null {
-    const id = parseRejectionId(text);
-    if (id === null) return null;
-    for (const { key, value } of this.#reading.entries('rejected', { from: id, reverse: true, limit: 1 })) {
-      return decodeRejected(value, Number(key))[id - Number(key)] ?? null;
-    }
-    return null;
-  }
-
-  /** Newest first. Looks at the newest 10,000 messages, or 16 MiB of them (of the client, where one is asked for). */
-  list(filter: RejectionFilter): Rejection[] {
-    const limit = Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
-    const found: Rejection[] = [];
-    let scannedBytes = 0;
-    for (const { id, value } of this.#newestFirst(filter.client)) {
-      if (found.length >= limit || scannedBytes > MAX_SCANNED_BYTES) break;
-      scannedBytes += value.length;
-      for (const rejection of decodeRejected(value, id).reverse()) {
-        if (found.length < limit && matches(rejection, filter)) found.push(rejection);
-      }
-    }
-    return found;
-  }
-
-  *#newestFirst(client: string | undefined): Generator<{ id: number; value: Buffer }> {
-    if (client === undefined) {
-      for (const { key, value } of this.#reading.entries('rejected', { reverse: true, limit: MAX_SCANNED })) {
-        yield { id: Number(key), value };
-      }
-      return;
-    }
-    const from = this.#shareOf(client) * IDS;
-    const range = { from: from + IDS - 1, through: from, reverse: true, limit: MAX_SCANNED };
-    for (const { key } of this.#reading.entries('rejected-index', range)) {
-      const id = Number(key) - from;
-      const value = this.#reading.get('rejected', id);
-      if (value !== null) yield { id, value };
-    }
+    return removals.length === 0 ? null : this.#plan([], removals, nothingEnded());
   }
 
   #shareOf(client: string): number {
     return createHash('sha256').update(this.#salt).update(client).digest().readUInt16LE(0);
   }
 
+  /** A record is written once, however many of its readings end. */
+  #end({ ends, atMs, sink }: Ends, shareOf: (client: string) => number): Ended {
+    const touched: Touched[] = [];
+    let current: Touched | null = null;
+    for (const id of [...ends.keys()].sort((a, b) => a - b)) {
+      if (current === null || id >= current.firstId + current.readings.length) {
+        current = this.#touch(id);
+        if (current !== null) touched.push(current);
+      }
+      const end = ends.get(id);
+      const reading = current?.readings[id - current.firstId] ?? null;
+      if (current === null || end === undefined || reading === null) continue;
+      if (sink !== undefined && (reading.code !== 'sink-rejected' || reading.sink !== sink)) continue;
+      if (end === 'discarded' || reading.resolved === null) current.changes.set(id - current.firstId, end);
+    }
+    const ended = nothingEnded();
+    for (const each of touched) {
+      const first = each.readings.find((reading) => reading !== null);
+      if (each.changes.size === 0 || first === undefined || first === null) continue;
+      const share = shareOf(first.client);
+      endIn(each, atMs, share, this.#bytesAt(share, each.firstId) ?? bytesOf(each.value), ended);
+    }
+    return ended;
+  }
+
+  #touch(id: number): Touched | null {
+    const record = this.queries.recordFor(id);
+    if (record === null) return null;
+    return { ...record, readings: decodeRejected(record.value, record.firstId), changes: new Map() };
+  }
+
+  /** What was counted for the record when it was written. */
+  #bytesAt(share: number, id: number): number | null {
+    return this.#reading.get('rejected-index', share * IDS + id)?.readDoubleLE(0) ?? null;
+  }
+
   /**
    * Lowers a common level until everything under it fits, and takes from each share what stands above it, oldest first.
    * A little more than needed goes, so that this is paid for seldom.
    */
-  #makeRoom(added: readonly Removal[], addedBytes: number): Removal[] {
+  #makeRoom(added: readonly Entry[], addedBytes: number): Entry[] {
     if (this.bytes + addedBytes <= this.#maxBytes) return [];
     const slack = Math.min(this.#maxBytes / 64, 262_144);
     const target = this.#maxBytes - slack;
@@ -168,7 +162,7 @@ export class RejectedReadings {
     }
     for (const { share, bytes } of added) used.set(share, (used.get(share) ?? 0) + bytes);
     const level = levelOf([...used.values()], target);
-    const removals: Removal[] = [];
+    const removals: Entry[] = [];
     for (const [share, bytes] of used) {
       let over = bytes - level;
       if (over > 0) over = this.#takeStored(share, over, removals);
@@ -182,70 +176,79 @@ export class RejectedReadings {
     return removals;
   }
 
-  #takeStored(share: number, over: number, removals: Removal[]): number {
+  #takeStored(share: number, over: number, removals: Entry[]): number {
     let left = over;
     const from = share * IDS;
     for (const { key, value } of this.#reading.entries('rejected-index', { from, through: from + IDS - 1 })) {
       if (left <= 0) break;
       const bytes = value.readDoubleLE(0);
-      removals.push({ share, id: Number(key) - from, bytes, readings: value.readUInt32LE(8) });
+      // Twelve bytes from before readings could be replayed.
+      const resolved = value.length < INDEX_BYTES ? 0 : value.readUInt32LE(12);
+      removals.push({ share, id: Number(key) - from, bytes, readings: value.readUInt32LE(8), resolved });
       left -= bytes;
     }
     return left;
   }
 
-  #plan(
-    added: readonly (Removal & { readonly value: Buffer })[],
-    removed: readonly Removal[],
-    neverStored: ReadonlySet<number>,
-  ): Change {
-    const changes = new Map<number, { bytes: number; readings: number }>();
-    const change = ({ share, bytes, readings }: Removal, sign: 1 | -1): void => {
-      const sum = changes.get(share) ?? { bytes: 0, readings: 0 };
-      sum.bytes += sign * bytes;
-      sum.readings += sign * readings;
-      changes.set(share, sum);
+  #plan(added: readonly Written[], removals: readonly Entry[], ended: Ended): Change {
+    const gone = new Set(removals.map(({ id }) => id));
+    const neverStored = new Set(added.map(({ id }) => id));
+    const written = ended.written.filter(({ before }) => !gone.has(before.id));
+    const deleted = ended.deleted.filter(({ id }) => !gone.has(id));
+    const stored = added.filter(({ id }) => !gone.has(id));
+    const removed = [...removals.filter(({ id }) => !neverStored.has(id)), ...deleted];
+    const sums = new Sums();
+    for (const each of stored) sums.add(each, 1);
+    for (const each of removed) sums.add(each, -1);
+    for (const { before, after } of written) {
+      sums.add(before, -1);
+      sums.add(after, 1);
+    }
+    const state = {
+      'rejected-evicted': this.evicted + openIn(removals, ended),
+      'rejected-replayed': this.replayed + ended.replayed,
+      'rejected-discarded': this.discarded + ended.discarded,
+      'rejected-resolved': this.#resolved + sums.resolved,
     };
-    for (const each of added) change(each, 1);
-    for (const each of removed) if (!neverStored.has(each.id)) change(each, -1);
-    const evicted = this.evicted + removed.reduce((sum, { readings }) => sum + readings, 0);
     return {
       write: (writes) => {
-        for (const { share, id, bytes, readings, value } of added) {
-          writes.put('rejected', id, value);
-          const index = Buffer.alloc(12);
-          index.writeDoubleLE(bytes, 0);
-          index.writeUInt32LE(readings, 8);
-          writes.put('rejected-index', share * IDS + id, index);
-        }
+        for (const each of stored) writeEntry(writes, each);
+        for (const { after } of written) writeEntry(writes, after);
         for (const { share, id } of removed) {
-          if (neverStored.has(id)) continue;
           writes.remove('rejected', id);
           writes.remove('rejected-index', share * IDS + id);
         }
-        for (const [share, { bytes, readings }] of changes) {
+        for (const [share, { bytes, readings }] of sums.byShare) {
           const value = Buffer.alloc(16);
           value.writeDoubleLE((this.#bytesByShare[share] ?? 0) + bytes, 0);
           value.writeDoubleLE((this.#readingsByShare[share] ?? 0) + readings, 8);
           if (value.readDoubleLE(8) === 0) writes.remove('rejected-shares', share);
           else writes.put('rejected-shares', share, value);
         }
-        if (removed.length > 0) writes.put('state', 'rejected-evicted', Buffer.from(String(evicted)));
+        if (removals.length === 0 && ended.count === 0) return;
+        for (const [key, n] of Object.entries(state)) writes.put('state', key, Buffer.from(String(n)));
       },
       done: () => {
-        for (const [share, { bytes, readings }] of changes) {
+        for (const [share, { bytes, readings }] of sums.byShare) {
           this.#bytesByShare[share] = (this.#bytesByShare[share] ?? 0) + bytes;
           this.#readingsByShare[share] = (this.#readingsByShare[share] ?? 0) + readings;
           this.bytes += bytes;
           this.count += readings;
         }
-        this.evicted = evicted;
+        this.evicted = state['rejected-evicted'];
+        this.replayed = state['rejected-replayed'];
+        this.discarded = state['rejected-discarded'];
+        this.#resolved = state['rejected-resolved'];
       },
     };
   }
 }
 
-const NOTHING: Change = { write: () => undefined, done: () => undefined };
+const NOTHING: Change & { readonly ended: number } = {
+  write: () => undefined,
+  done: () => undefined,
+  ended: 0,
+};
 
 /** The level at which `used`, each cut off there, adds up to `target`. */
 function levelOf(used: readonly number[], target: number): number {
@@ -257,12 +260,4 @@ function levelOf(used: readonly number[], target: number): number {
     below += bytes;
   }
   return Number.POSITIVE_INFINITY;
-}
-
-function matches(rejection: Rejection, { code, device, client }: RejectionFilter): boolean {
-  return (
-    (code === undefined || rejection.code === code) &&
-    (device === undefined || rejection.device === device) &&
-    (client === undefined || rejection.client === client)
-  );
 }

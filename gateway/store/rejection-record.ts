@@ -8,17 +8,28 @@ import { ByteReader, damaged } from './bytes.ts';
  * find and to evict rather than a thousand. Their ids follow one another.
  *
  * ```
- *  0  u8   version of this layout: 1
+ *  0  u8   version of this layout: 2
  *  1  u32  CRC-32 of everything from byte 5 on
  *  5  u32  length of the JSON
- *  9  the JSON: what the readings share, and of each one what it has of its own
+ *  9  u32  readings
+ * 13  of each reading [u8 how it ended: 0 it is open | a position in `ENDS`, f64 when, ms]
+ *     the JSON: what the readings share, and of each one what it has of its own
  *     the payloads, to the end; a reading's own is `bytes` of them from `at` (all of them where it does not say)
  * ```
+ *
+ * How a reading ended is beside the JSON so that a record stays as long as it is when one ends. Layout 1, which is still
+ * read, has the JSON at 9, and no readings that have ended.
  */
-const REJECTION_VERSION = 1;
+const REJECTION_VERSION = 2;
 const CRC_AT = 1;
 const CRC_FROM = 5;
-const HEADER_BYTES = 9;
+const HEADER_BYTES_1 = 9;
+const HEADER_BYTES = 13;
+const END_BYTES = 9;
+
+/** By the number in the record. This list may only grow at its end. */
+const ENDS = ['open', 'stored', 'duplicate', 'split', 'written', 'discarded'] as const;
+export type End = Exclude<(typeof ENDS)[number], 'open'>;
 
 /** Of one message, this many keep their violations; the others keep code and index. */
 const MAX_DETAILED = 256;
@@ -35,6 +46,9 @@ interface Shared {
   readonly client: string;
   readonly atMs: number;
   readonly sink: string | null;
+  /** Not in layout 1. */
+  readonly username?: string | null;
+  readonly format?: string | null;
 }
 
 interface Own {
@@ -42,6 +56,7 @@ interface Own {
   readonly device: string | null;
   readonly schema: string | null;
   readonly index: number | null;
+  readonly schemaVersion?: string | null;
   readonly violations: readonly Violation[];
   readonly at?: number;
   readonly bytes?: number;
@@ -59,9 +74,9 @@ export class RejectedMessage {
   #given: Buffer | null = null;
 
   constructor(firstId: number, rejection: NewRejection) {
-    const { source, topic, client, atMs, sink } = rejection;
+    const { source, topic, client, atMs, sink, username, format } = rejection;
     this.firstId = firstId;
-    this.shared = { source, topic, client, atMs, sink };
+    this.shared = { source, topic, client, atMs, sink, username, format };
   }
 
   /** Whether `rejection` is a further element of this message's array. */
@@ -79,13 +94,15 @@ export class RejectedMessage {
       rejection.topic === shared.topic &&
       rejection.client === shared.client &&
       rejection.source === shared.source &&
-      rejection.sink === shared.sink
+      rejection.sink === shared.sink &&
+      rejection.username === shared.username &&
+      rejection.format === shared.format
     );
   }
 
   /** Returns by how many bytes of payload it grew. */
   add(rejection: NewRejection): number {
-    const { code, device, schema, index, payload } = rejection;
+    const { code, device, schema, index, schemaVersion, payload } = rejection;
     const bytes = payload.length;
     const grown = payload === this.#given ? 0 : bytes;
     if (payload !== this.#given) this.payloads.push(Buffer.from(payload));
@@ -93,7 +110,16 @@ export class RejectedMessage {
     this.payloadBytes += grown;
     const at = this.payloadBytes - bytes;
     const violations = this.own.length < MAX_DETAILED ? rejection.violations.slice(0, MAX_VIOLATIONS) : [];
-    this.own.push({ code, device, schema, index, violations: violations.map(shortened), at, bytes });
+    this.own.push({
+      code,
+      device,
+      schema,
+      index,
+      schemaVersion,
+      violations: violations.map(shortened),
+      at,
+      bytes,
+    });
     return grown;
   }
 }
@@ -118,30 +144,73 @@ export function parseRejectionId(text: string): number | null {
 
 export function encodeRejected(message: RejectedMessage): Buffer {
   const json = Buffer.from(JSON.stringify({ ...message.shared, own: message.own }));
+  return withHeader(json, Buffer.alloc(message.own.length * END_BYTES), message.payloads);
+}
+
+function withHeader(json: Buffer, ends: Buffer, payloads: readonly Buffer[]): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(REJECTION_VERSION, 0);
   header.writeUInt32LE(json.length, CRC_FROM);
-  const value = Buffer.concat([header, json, ...message.payloads]);
+  header.writeUInt32LE(ends.length / END_BYTES, HEADER_BYTES_1);
+  const value = Buffer.concat([header, ends, json, ...payloads]);
   value.writeUInt32LE(crc32(value.subarray(CRC_FROM)), CRC_AT);
   return value;
 }
 
-/** @throws GatewayError `store-damaged`. */
-export function decodeRejected(value: Buffer, firstId: number): Rejection[] {
-  const what = `rejection ${rejectionId(firstId)}`;
+interface Parts {
+  readonly json: Buffer;
+  /** None in layout 1. */
+  readonly ends: Buffer;
+  readonly payloads: Buffer;
+}
+
+function parts(value: Buffer, what: string): Parts {
   const reader = new ByteReader(value, what);
   const version = reader.u8();
-  if (version !== REJECTION_VERSION)
+  if (version !== 1 && version !== REJECTION_VERSION) {
     throw damaged(what, `its layout is ${version}, not ${REJECTION_VERSION}`);
+  }
   if (reader.u32() !== crc32(value.subarray(CRC_FROM))) throw damaged(what, 'its checksum does not match');
-  const json = reader.text(reader.u32());
-  const payloads = reader.bytes(reader.left);
+  const jsonBytes = reader.u32();
+  const ends = version === 1 ? Buffer.alloc(0) : reader.bytes(reader.u32() * END_BYTES);
+  return { json: reader.bytes(jsonBytes), ends, payloads: reader.bytes(reader.left) };
+}
+
+/** Every reading of the record, in the order of their ids; null is one that was deleted. @throws GatewayError `store-damaged`. */
+export function decodeRejected(value: Buffer, firstId: number): (Rejection | null)[] {
+  const { json, ends, payloads } = parts(value, `rejection ${rejectionId(firstId)}`);
   // Written by `encodeRejected`, and the checksum says it is as it was written.
-  const { own, ...shared } = JSON.parse(json) as Shared & { own: Own[] };
-  return own.map(({ at = 0, bytes = payloads.length, ...each }, i) => ({
-    ...shared,
-    ...each,
-    id: rejectionId(firstId + i),
-    payload: payloads.subarray(at, at + bytes),
-  }));
+  const { own, ...shared } = JSON.parse(json.toString()) as Shared & { own: Own[] };
+  return own.map(({ at = 0, bytes = payloads.length, schemaVersion = null, ...each }, i) => {
+    const end = ends.length === 0 ? 'open' : (ENDS[ends.readUInt8(i * END_BYTES)] ?? 'open');
+    if (end === 'discarded') return null;
+    return {
+      ...shared,
+      username: shared.username ?? null,
+      format: shared.format ?? null,
+      ...each,
+      schemaVersion,
+      id: rejectionId(firstId + i),
+      payload: payloads.subarray(at, at + bytes),
+      resolved: end === 'open' ? null : { kind: end, atMs: ends.readDoubleLE(i * END_BYTES + 1) },
+    };
+  });
+}
+
+/** The record anew, in today's layout, its readings at these positions ended so. */
+export function withEnds(
+  value: Buffer,
+  firstId: number,
+  changes: ReadonlyMap<number, End>,
+  atMs: number,
+): Buffer {
+  const { json, ends, payloads } = parts(value, `rejection ${rejectionId(firstId)}`);
+  const readings = ends.length === 0 ? decodeRejected(value, firstId).length : ends.length / END_BYTES;
+  const changed = Buffer.alloc(readings * END_BYTES);
+  ends.copy(changed);
+  for (const [position, end] of changes) {
+    changed.writeUInt8(ENDS.indexOf(end), position * END_BYTES);
+    changed.writeDoubleLE(atMs, position * END_BYTES + 1);
+  }
+  return withHeader(json, changed, [payloads]);
 }

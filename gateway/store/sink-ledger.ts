@@ -77,6 +77,13 @@ export function settle(
   };
 }
 
+/** `points` that it refused were written to it after all. */
+export function writtenAfterAll(entry: LedgerEntry, points: number): LedgerEntry {
+  // Fewer are known of where the sink was forgotten and added anew.
+  const moved = Math.min(points, entry.rejected);
+  return { ...entry, rejected: entry.rejected - moved, written: entry.written + moved };
+}
+
 /** Moves the cursor over groups without points: there is nothing to write in them. */
 export function passOver(entry: LedgerEntry, throughSeq: number, through: Marks): LedgerEntry {
   return through.points === entry.cursorPoints ? { ...entry, ...at(throughSeq, through) } : entry;

@@ -1,7 +1,7 @@
 import { GatewayError, isGatewayError } from '../errors.ts';
 import type { Settlement, SinkLedger } from '../store-contract.ts';
 import type { Log } from './log.ts';
-import type { Marks } from './record.ts';
+import type { Marks, RecordHeader } from './record.ts';
 import {
   decodeEntry,
   drop,
@@ -10,6 +10,7 @@ import {
   newEntry,
   passOver,
   settle,
+  writtenAfterAll,
 } from './sink-ledger.ts';
 import type { Reading, Writes } from './storage.ts';
 import type { Change } from './transaction.ts';
@@ -25,8 +26,8 @@ interface Known {
   options: SinkOptions | null;
   /** Points dropped since it last settled: it may have been writing them. */
   droppedMeanwhile: number;
-  /** The arrival behind `entry.cursor`, so that it is read once. */
-  oldest: { readonly cursor: number; readonly arrivedMs: number } | null;
+  /** The group behind `entry.cursor`, so that it is read once. */
+  oldest: { readonly cursor: number; readonly seq: number; readonly header: RecordHeader } | null;
 }
 
 /** The sinks that the store remembers: whoever is here pins the log behind its cursor. */
@@ -114,6 +115,18 @@ export class SinksTable {
     };
   }
 
+  /** Points that the sink refused were written after all. @throws GatewayError `sink-unknown`. */
+  settleReplayed(name: string, points: number): Change {
+    const known = this.#get(name);
+    const entry = writtenAfterAll(known.entry, points);
+    return {
+      write: (writes) => writes.put('sinks', name, encodeEntry(entry)),
+      done: () => {
+        known.entry = entry;
+      },
+    };
+  }
+
   /**
    * Moves cursors: every sink's over what is dropped for all (`throughSeq`), some sinks' further, and those that wait for
    * nothing to the end of the log. `dropped` says what was lost to whom.
@@ -184,15 +197,16 @@ export class SinksTable {
     const { cursor } = known.entry;
     if (known.oldest?.cursor !== cursor) {
       try {
-        const { arrivedMs } = this.#log.header(Math.max(cursor + 1, this.#log.firstSeq));
-        known.oldest = { cursor, arrivedMs };
+        const seq = Math.max(cursor + 1, this.#log.firstSeq);
+        known.oldest = { cursor, seq, header: this.#log.header(seq) };
       } catch (error) {
         // Trimmed by a transaction that is on disk but not in these books yet, or damaged.
         if (!isGatewayError(error)) throw error;
         return null;
       }
     }
-    return known.oldest?.arrivedMs ?? null;
+    const { oldest } = known;
+    return oldest === null ? null : this.#log.arrivedMs(oldest.seq, oldest.header);
   }
 
   #get(name: string): Known {

@@ -28,6 +28,15 @@ export interface StoreOptions {
   readonly maxTransfers: number;
   /** Clients whose transfers are remembered; the one that sent nothing for longest goes. */
   readonly maxClients: number;
+  /** Remembered identities of one device; the oldest goes. Fewer where very many devices have some. */
+  readonly maxIdentitiesPerDevice: number;
+  /** Remembered identities of all devices together (8 bytes each, in memory and on disk). */
+  readonly maxIdentities: number;
+  /** Devices whose identities are remembered; the eighth of them that sent nothing for longest goes. */
+  readonly maxIdentityDevices: number;
+  /** Documents that groups note, and their bytes; beyond either, only those already there are changed. */
+  readonly maxDocuments: number;
+  readonly maxNoteBytes: number;
   /** A group takes no further message from here on. */
   readonly maxGroupPoints: number;
   readonly maxGroupBytes: number;
@@ -54,6 +63,11 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   maxTransfersPerClient: 1024,
   maxTransfers: 1_048_576,
   maxClients: 50_000,
+  maxIdentitiesPerDevice: 4096,
+  maxIdentities: 1_000_000,
+  maxIdentityDevices: 50_000,
+  maxDocuments: 250_000,
+  maxNoteBytes: 256 * MIB,
   maxGroupPoints: 4000,
   maxGroupBytes: MIB,
   maxQueuedBytes: 64 * MIB,

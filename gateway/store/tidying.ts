@@ -14,12 +14,15 @@ const DROP_TO = 15 / 16;
 
 /** What to do in one transaction to keep the log within its limits. */
 export interface Tidying {
+  /** Counters, and of the windows as much as one transaction takes. */
   readonly fold: boolean;
+  /** More of the windows. */
+  readonly flush: boolean;
   /** Groups up to this one are lost to every sink that does not have them yet; 0: none. */
   readonly dropThrough: number;
   /** Groups that are lost to one sink alone. */
   readonly dropFor: ReadonlyMap<string, number>;
-  /** Groups up to this one are deleted; `firstSeq - 1`: none. */
+  /** Groups up to this one are deleted, as far as they are folded by then; `firstSeq - 1`: none. */
   readonly trimThrough: number;
 }
 
@@ -28,12 +31,20 @@ export interface TidyingFacts {
   readonly sinks: SinksTable;
   readonly limits: StoreLimits;
   readonly foldDue: boolean;
+  readonly flushDue: boolean;
   /** Also what is too little to be worth a transaction of its own. */
   readonly thorough: boolean;
 }
 
 /** Null when there is nothing to do. A group is deleted when no sink waits for it and it is folded. */
-export function planTidying({ log, sinks, limits, foldDue, thorough }: TidyingFacts): Tidying | null {
+export function planTidying({
+  log,
+  sinks,
+  limits,
+  foldDue,
+  flushDue,
+  thorough,
+}: TidyingFacts): Tidying | null {
   const isOver = log.liveBytes > limits.maxLogBytes;
   const done = sinks.doneThrough();
   const dropFor = new Map<string, number>();
@@ -54,15 +65,22 @@ export function planTidying({ log, sinks, limits, foldDue, thorough }: TidyingFa
   }
   const through = Math.max(done, dropThrough);
   const fold = foldDue || (isOver && through > log.folded.seq);
-  const deletable = Math.min(through, fold ? log.lastSeq : log.folded.seq);
+  const flush = flushDue && !fold;
+  const folded = flush ? log.folded.seq : log.foldedThrough;
+  const deletable = Math.min(through, fold ? log.lastSeq : folded);
   const groups = deletable - log.firstSeq + 1;
   const averageBytes = log.liveBytes / Math.max(1, log.lastSeq - log.firstSeq + 1);
   const isWorthIt =
-    thorough || isOver || fold || groups >= LEAST_TRIM_GROUPS || groups * averageBytes >= LEAST_TRIM_BYTES;
+    thorough ||
+    isOver ||
+    fold ||
+    flush ||
+    groups >= LEAST_TRIM_GROUPS ||
+    groups * averageBytes >= LEAST_TRIM_BYTES;
   const most = Math.max(1, Math.min(MAX_TRIM_GROUPS, Math.trunc(MAX_TRIM_BYTES / Math.max(1, averageBytes))));
   const trimmed = isWorthIt && groups > 0 ? Math.min(groups, most) : 0;
-  if (!fold && dropThrough === 0 && dropFor.size === 0 && trimmed === 0) return null;
-  return { fold, dropThrough, dropFor, trimThrough: log.firstSeq - 1 + trimmed };
+  if (!fold && !flush && dropThrough === 0 && dropFor.size === 0 && trimmed === 0) return null;
+  return { fold, flush, dropThrough, dropFor, trimThrough: log.firstSeq - 1 + trimmed };
 }
 
 /**

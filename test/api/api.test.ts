@@ -4,8 +4,9 @@ import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isAllowedHost, isAllowedOrigin } from '../../gateway/api/allowed-host.ts';
 import { type Api, createApi } from '../../gateway/api/create-api.ts';
+import { GatewayError } from '../../gateway/errors.ts';
 import type { Operations } from '../../gateway/operations-contract.ts';
-import { fakeOperations, REJECTION } from '../commands/fake-operations.ts';
+import { CAUSE, DEVICE, fakeOperations, REJECTION } from '../commands/fake-operations.ts';
 
 const apis: Api[] = [];
 
@@ -22,18 +23,20 @@ interface Answer {
 async function serve(
   operations: Operations = fakeOperations(),
   onFailure: (route: string, error: unknown) => void = () => undefined,
-): Promise<(path: string, headers?: Record<string, string>, method?: string) => Promise<Answer>> {
+): Promise<
+  (path: string, headers?: Record<string, string>, method?: string, body?: string) => Promise<Answer>
+> {
   const api = createApi({ host: '127.0.0.1', port: 0, operations, registry: new Registry(), onFailure });
   apis.push(api);
   const port = await api.start();
-  return (path, headers = {}, method = 'GET') =>
+  return (path, headers = {}, method = 'GET', body = '') =>
     new Promise((resolve, reject) => {
       const asked = request({ host: '127.0.0.1', port, path, headers, method, agent: false }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString();
-          const isJson = String(response.headers['content-type']).includes('json');
+          const isJson = String(response.headers['content-type']).startsWith('application/json');
           resolve({
             status: response.statusCode ?? 0,
             body: isJson ? JSON.parse(text) : text,
@@ -42,7 +45,7 @@ async function serve(
         });
       });
       asked.on('error', reject);
-      asked.end();
+      asked.end(body);
     });
 }
 
@@ -90,6 +93,119 @@ describe('the HTTP API', () => {
       body: { payloadBase64: REJECTION.payloadBase64, payloadText: '"\\x1b"' },
     });
     expect((await get('/api/rejected/r2')).status).toBe(404);
+  });
+
+  test('every filter of rejections is passed on, and causes are there too', async () => {
+    const operations = fakeOperations();
+    const get = await serve(operations);
+    const query = 'topic=sensors/%2B/x&schema=s.v1&sink=influx&since=2h&until=2026-03-01&state=all';
+    expect((await get(`/api/rejected?${query}`)).status).toBe(200);
+    expect(await get(`/api/rejected/causes?${query}&after=x`)).toMatchObject({ body: { causes: [CAUSE] } });
+    const filter = {
+      ...{ topic: 'sensors/+/x', schema: 's.v1', sink: 'influx' },
+      ...{ since: '2h', until: '2026-03-01', state: 'all' },
+    };
+    expect(operations.asked).toEqual([filter, { query: filter, after: 'x' }]);
+    expect((await get('/api/rejected?state=nonsense')).status).toBe(400);
+  });
+
+  test('an export is one object a line, read page by page, and stops where it was told to', async () => {
+    const asked: unknown[] = [];
+    const { schemaThen: _then, schemaNow: _now, today: _today, ...record } = REJECTION;
+    const rejectedRecords: Operations['rejectedRecords'] = async (query, after, limit) => {
+      asked.push([query, after, limit]);
+      if (query.since === 'never') throw new GatewayError('usage', 'never is no time');
+      const place = Number(after ?? 0);
+      const rejections = Array.from({ length: Math.min(limit, 100) }, () => record);
+      return { rejections, next: place < 2 ? String(place + 1) : null };
+    };
+    const get = await serve(fakeOperations({ rejectedRecords }));
+    const { body, headers } = await get('/api/rejected/export?device=d');
+    const lines = String(body).trimEnd().split('\n');
+    expect(headers['content-type']).toBe('application/x-ndjson');
+    expect([lines.length, JSON.parse(lines[299] ?? '')]).toEqual([300, record]);
+    expect(asked.map((each) => JSON.stringify(each))).toEqual([
+      '[{"device":"d"},null,100]',
+      '[{"device":"d"},"1",100]',
+      '[{"device":"d"},"2",100]',
+    ]);
+    expect(
+      String((await get('/api/rejected/export?limit=130')).body)
+        .trimEnd()
+        .split('\n'),
+    ).toHaveLength(130);
+    expect(await get('/api/rejected/export?since=never')).toMatchObject({ status: 400 });
+  });
+
+  test('replay and discard are asked for page by page, and only in so many words', async () => {
+    const operations = fakeOperations();
+    const ask = await serve(operations);
+    const json = { 'content-type': 'application/json' };
+    const post = (path: string, body: unknown): Promise<Answer> =>
+      ask(path, json, 'POST', JSON.stringify(body));
+    expect(await post('/api/rejected/replay', { ids: ['r1'], dryRun: true })).toMatchObject({
+      ...{ status: 200, body: { stored: 499 } },
+    });
+    await post('/api/rejected/replay', { filter: { code: 'invalid' }, after: 'x', limit: 9, run: 'mine' });
+    expect(await post('/api/rejected/discard', { all: true })).toMatchObject({ body: { discarded: 3 } });
+    const page = { after: null, limit: 500 };
+    expect(operations.asked).toEqual([
+      { selection: { ids: ['r1'] }, ...page, dryRun: true, run: null },
+      { selection: { filter: { code: 'invalid' } }, after: 'x', limit: 9, dryRun: false, run: 'mine' },
+      { selection: { all: true }, ...page },
+    ]);
+    for (const body of [
+      { filter: { limit: 3 } },
+      { every: true },
+      { ids: [] },
+      { filter: { code: 'x' } },
+      [],
+    ])
+      expect((await post('/api/rejected/discard', body)).status, JSON.stringify(body)).toBe(400);
+  });
+
+  test('a form of a page elsewhere changes nothing: what it can send is no JSON', async () => {
+    const operations = fakeOperations();
+    const ask = await serve(operations);
+    const body = JSON.stringify({ all: true });
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      '',
+    ])
+      for (const path of ['/api/rejected/discard', '/api/rejected/replay']) {
+        const headers: Record<string, string> = type === '' ? {} : { 'content-type': type };
+        const { status } = await ask(path, headers, 'POST', body);
+        expect([400, 415], `${path} ${type}`).toContain(status);
+      }
+    const json = { 'content-type': 'application/json' };
+    const elsewhere = { ...json, host: 'localhost:1', origin: 'http://evil.example' };
+    expect((await ask('/api/rejected/discard', elsewhere, 'POST', body)).status).toBe(403);
+    expect(operations.asked).toEqual([]);
+  });
+
+  test('another replay under way is a conflict', async () => {
+    const replay: Operations['replay'] = async () => {
+      throw new GatewayError('replay-busy', 'another replay is under way');
+    };
+    const ask = await serve(fakeOperations({ replay }));
+    const json = { 'content-type': 'application/json' };
+    expect(await ask('/api/rejected/replay', json, 'POST', '{"all":true}')).toMatchObject({
+      ...{ status: 409, body: { error: { code: 'replay-busy' } } },
+    });
+  });
+
+  test('devices, series and fields', async () => {
+    const operations = fakeOperations();
+    const get = await serve(operations);
+    expect(await get('/api/devices?silent=true')).toMatchObject({ status: 200, body: [DEVICE] });
+    expect(await get('/api/devices/kitchen')).toMatchObject({ status: 200, body: { known: DEVICE } });
+    expect((await get('/api/devices/a%2Fb')).status).toBe(404);
+    expect(await get('/api/series')).toMatchObject({ status: 200, body: { total: 80 } });
+    expect(await get('/api/fields')).toMatchObject({ status: 200, body: [{ field: 'temperature' }] });
+    expect(operations.asked).toEqual([{ silent: true }, 'kitchen', 'a/b']);
+    expect((await get('/api/devices?silent=perhaps')).status).toBe(400);
   });
 
   test('what is not understood is refused in words, not ignored', async () => {

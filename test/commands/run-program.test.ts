@@ -3,81 +3,25 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../gateway/clock.ts';
-import type { CommandIo } from '../../gateway/commands/command-io.ts';
 import type { CommandParts } from '../../gateway/commands/command-parts.ts';
-import { runProgram } from '../../gateway/commands/run-program.ts';
-import { createDispatch } from '../../gateway/control/dispatch.ts';
-import { type Door, openDoor } from '../../gateway/control/door.ts';
+import { openDoor } from '../../gateway/control/door.ts';
 import { GatewayError } from '../../gateway/errors.ts';
-import { createFormats } from '../../gateway/formats/formats.ts';
-import { loadReadings } from '../../gateway/readings/load-schemas.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { type FakeOperations, fakeOperations } from './fake-operations.ts';
+import { type CommandWorld, commandWorld } from './command-world.ts';
 
-const doors: Door[] = [];
 let cwd = '';
+let run: CommandWorld['run'];
+let running: CommandWorld['running'];
+let stopRunning: CommandWorld['stopRunning'];
 
 beforeEach(() => {
-  cwd = temporaryFolder('commands');
-  // Ports that the system chooses: `check` looks whether they are free.
-  writeFileSync(join(cwd, 'gateway.yaml'), 'mqtt: { listeners: [{ port: 0 }] }\nhttp: { port: 0 }\n');
+  ({ cwd, run, running, stopRunning } = commandWorld());
 });
 
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.close()));
+  await stopRunning();
 });
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface World {
-  readonly input?: string;
-  readonly parts?: Partial<CommandParts>;
-  readonly log?: (text: string) => void;
-}
-
-async function run(args: readonly string[], world: World = {}): Promise<Ran> {
-  let out = '';
-  let err = '';
-  const io: CommandIo = {
-    cwd,
-    environment: {},
-    pid: 99,
-    version: '1.2.3',
-    nodeVersion: 'v20',
-    isTerminal: false,
-    stopSignal: () => AbortSignal.abort('SIGTERM'),
-    write: (text) => {
-      out += text;
-    },
-    writeError: (text) => {
-      err += text;
-    },
-    readInput: async () => (world.input === undefined ? null : Buffer.from(world.input)),
-  };
-  const parts: CommandParts = {
-    runGateway: async () => undefined,
-    loadReadings: (config) => loadReadings(config.schemasDir),
-    createFormats: () => createFormats(),
-    openStore: async () => null,
-    probeSink: async () => null,
-    ...world.parts,
-  };
-  const code = await runProgram(args, io, parts, { write: (text) => world.log?.(text) });
-  return { code, out, err };
-}
-
-/** A gateway that runs on the data folder, as far as commands can tell. */
-async function running(operations: FakeOperations = fakeOperations()): Promise<FakeOperations> {
-  const door = await openDoor(join(cwd, 'data'), { pid: 4711, onFailure: () => undefined });
-  doors.push(door);
-  door.serve(createDispatch(operations));
-  return operations;
-}
 
 describe('the command line', () => {
   test('help and version are no errors; what is not understood ends with 2', async () => {
@@ -104,9 +48,19 @@ describe('the command line', () => {
       ['account'],
       ['account', '-d', 'kitchen'],
       ['topics'],
+      ['account', '--series'],
+      ['account', '--fields'],
+      ['devices'],
+      ['fields'],
+      ['fields', 'forget', 'environment', 'temperature'],
       ['sinks'],
       ['sinks', 'forget', 'old'],
       ['rejected', 'list'],
+      ['rejected', 'list', '--flat'],
+      ['rejected', 'replay', 'r1'],
+      ['rejected', 'replay', '--all', '--dry-run'],
+      ['rejected', 'export'],
+      ['rejected', 'discard', 'r1', '--yes'],
       ['rejected', 'show', 'r1'],
       ['explain', '-t', 'a/b'],
       ['check', '--offline'],
@@ -194,20 +148,10 @@ describe('commands beside a running gateway', () => {
     await running();
     const { out } = await run(['account']);
     expect(out).toContain('1,206 readings received');
-    expect(out).toMatch(/rejected +2 +invalid 2$/m);
-    expect(out).toMatch(/^kitchen +1,200 +3 +2 +1 +0$/m);
+    expect(out).toMatch(/rejected +2 +invalid 2 \(1 open, 1 replayed\)$/m);
+    expect(out).toContain('\nthe account closes\n');
+    expect(out).toMatch(/^kitchen +1,206 +1,200 +3 +2 +1 +0$/m);
     expect(out).toMatch(/^influx +1,200 +1,100 +1 +0 +99$/m);
-  });
-
-  test('rejected passes its filter on, and shows nothing that a terminal would obey', async () => {
-    const operations = await running();
-    const { out } = await run(['rejected', 'list', '--code', 'invalid', '-d', 'kitchen', '-n', '3']);
-    expect(operations.asked).toEqual([{ code: 'invalid', device: 'kitchen', limit: 3 }]);
-    expect(out).toContain('/temperature must be a number');
-    const shown = await run(['rejected', 'show', 'r1']);
-    expect(shown.out).toContain('sensors/\\x1b[31mkitchen/environment');
-    for (const text of [out, shown.out, (await run(['topics'])).out])
-      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{C}]/u);
   });
 
   test('topics names the nearest schema where none claims', async () => {
@@ -231,16 +175,17 @@ describe('commands beside a running gateway', () => {
     const { code, out } = await run(['explain', '-t', 'a/b', '--client', 'c9'], { input: '{}' });
     expect(code).toBe(0);
     expect(out).toContain('environment t=1 1');
-    expect(operations.asked).toEqual([{ topic: 'a/b', payloadBase64: 'e30=', client: 'c9' }]);
+    expect(operations.asked).toEqual([{ topic: 'a/b', payloadBase64: 'e30=', client: 'c9', format: null }]);
   });
 });
 
 describe('commands where no gateway runs', () => {
   test('the store is opened, asked and closed, and is nobody else’s meanwhile', async () => {
     await running();
-    await Promise.all(doors.splice(0).map((door) => door.close()));
+    await stopRunning();
     const store = createMemoryStore({}, { clock: systemClock, events: { emit: () => undefined } });
     const group = store.group();
+    group.receive('mqtt', 'kitchen', 3);
     group.count('mqtt', 'kitchen', 'stored', 3);
     group.point('m f=1 1\n');
     await group.committed;
@@ -265,7 +210,7 @@ describe('commands where no gateway runs', () => {
 
   test('topics are known to a running gateway only, and it says so', async () => {
     await running();
-    await Promise.all(doors.splice(0).map((door) => door.close()));
+    await stopRunning();
     const openStore = async (): Promise<ReturnType<typeof createMemoryStore>> =>
       createMemoryStore({}, { clock: systemClock, events: { emit: () => undefined } });
     expect(await run(['topics'], { parts: { openStore } })).toMatchObject({

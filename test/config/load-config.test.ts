@@ -41,7 +41,14 @@ describe('a configuration that is right', () => {
       commitDelayMs: 0,
       rejected: { maxBytes: { percent: 10 }, maxAgeMs: 30 * 86_400_000 },
     });
-    expect(config.limits).toEqual({ payloadBytes: 2 ** 18, payloadDepth: 32, payloadKeys: 1000 });
+    expect(config.limits).toEqual({
+      payloadBytes: 2 ** 18,
+      payloadDepth: 32,
+      payloadKeys: 1000,
+      series: 100_000,
+      seriesPerMeasurement: null,
+      seriesAgeMs: 30 * 86_400_000,
+    });
     expect(config.shippedSchemas).toBe(true);
   });
 
@@ -123,10 +130,9 @@ describe('a configuration that is wrong', () => {
   });
 
   test('what a later version brings is called so', () => {
-    expect(problemsOf('brokers: []\nserial: []\nmqtt:\n  auth: {}\n')).toEqual([
+    expect(problemsOf('brokers: []\nmqtt:\n  auth: {}\n')).toEqual([
       '1:1 /brokers is not supported yet by this version',
-      '2:1 /serial is not supported yet by this version',
-      '4:3 /mqtt/auth is not supported yet by this version',
+      '3:3 /mqtt/auth is not supported yet by this version',
     ]);
   });
 

@@ -98,6 +98,7 @@ export function addPoints(
     lineNumber += 1;
     const line = `m,device=${device} v=${lineNumber},unit="µ" ${lineNumber}\n`;
     group.point(line);
+    group.receive(source, device, 1);
     group.count(source, device, 'stored', 1);
     lines.push(line);
   }
@@ -117,6 +118,9 @@ export function rejectionOf(given: Partial<NewRejection> = {}): NewRejection {
     payload: Buffer.from('{"temperature":"hot"}'),
     violations: [{ pointer: '/temperature', message: 'must be a number' }],
     sink: null,
+    username: null,
+    format: null,
+    schemaVersion: null,
     ...given,
   };
 }

@@ -1,10 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { OUTCOMES } from '../../gateway/contracts.ts';
 import type { Group, Store } from '../../gateway/store-contract.ts';
 import { addPoints, pendingLines, quiet, rejectionOf, type StoreHarness, testDeps } from './store-harness.ts';
 
+const MAX_IDENTITIES = 300;
+
 type Step =
-  | { readonly kind: 'commit'; readonly points: number; readonly device: string; readonly rejected: number }
+  | {
+      readonly kind: 'commit';
+      readonly points: number;
+      readonly device: string;
+      readonly rejected: number;
+      readonly isProvisional: boolean;
+    }
+  | {
+      readonly kind: 'repair';
+      readonly how: 'resolve' | 'discard';
+      readonly n: number;
+      readonly state: 'open' | 'all';
+    }
+  | { readonly kind: 'replay-sink'; readonly sink: string; readonly n: number }
+  | { readonly kind: 'base' }
   | { readonly kind: 'forward'; readonly n: number }
   | { readonly kind: 'deliver'; readonly sink: string; readonly groups: number; readonly refuse: number }
   | { readonly kind: 'reopen' | 'crash' | 'quiet' }
@@ -19,8 +36,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       points: fc.integer({ min: 0, max: 60 }),
       device: fc.constantFrom('d1', 'd2', '__proto__', 'ü'),
       rejected: fc.integer({ min: 0, max: 3 }),
+      isProvisional: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('repair' as const),
+      how: fc.constantFrom('resolve' as const, 'discard' as const),
+      n: fc.integer({ min: 1, max: 4 }),
+      state: fc.constantFrom('open' as const, 'all' as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('replay-sink' as const),
+      sink: sinkName,
+      n: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('base' as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('forward' as const), n: fc.integer({ min: 1, max: 5 }) }),
@@ -41,13 +77,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sink' as const), sink: sinkName }) },
 );
 
+interface Line {
+  readonly text: string;
+  readonly isProvisional: boolean;
+  base: bigint | null;
+}
+
 interface Model {
-  readonly lines: string[];
+  readonly lines: Line[];
+  bases: bigint;
+  readonly identities: Map<string, number[]>;
   stored: number;
   rejected: number;
   forwarded: number;
   refused: number;
+  /** Ever, and of those not written after all. */
   readonly sinkRejected: Map<string, number>;
+  readonly sinkOpen: Map<string, number>;
 }
 
 /** Whatever is done to a store: the account and every ledger close, and a sink is given exactly what it lacks. */
@@ -65,15 +111,19 @@ export function storePropertySuite(name: string, harness: StoreHarness, numRuns:
               foldGroups: 4,
               upkeepEveryMs: null,
               minFreeDiskBytes: 0,
+              maxIdentitiesPerDevice: MAX_IDENTITIES,
             };
             const under = await harness.open(options, testDeps());
             const model: Model = {
               lines: [],
+              bases: 1_700_000_000_000_000_000n,
+              identities: new Map(),
               stored: 0,
               rejected: 0,
               forwarded: 0,
               refused: 0,
               sinkRejected: new Map(),
+              sinkOpen: new Map(),
             };
             try {
               under.store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
@@ -109,6 +159,12 @@ async function take(store: Store, each: Step, model: Model): Promise<void> {
       return;
     case 'commit':
       return await commit(store, each, model);
+    case 'repair':
+      return await repair(store, each);
+    case 'replay-sink':
+      return await replaySink(store, each, model);
+    case 'base':
+      return await setBase(store, model);
     default:
       return await quiet(store);
   }
@@ -124,12 +180,66 @@ async function commit(store: Store, step: Extract<Step, { kind: 'commit' }>, mod
     return;
   }
   const { lines } = addPoints(group, step.points, step.device);
+  // A line's time is its number here: few digits, as provisional times have.
+  if (step.isProvisional) group.markProvisional();
+  const identified = lines.map((line) => Number(/ (\d+)\n$/.exec(line)?.[1]));
+  for (const low of identified) group.identify(step.device, { high: 7, low });
+  if (identified.length > 0) group.note(`last/${step.device}`, String(identified.at(-1)));
   for (let i = 0; i < step.rejected; i += 1) group.reject(rejectionOf({ client: step.device }));
+  group.receive('mqtt', step.device, step.rejected);
   if (step.rejected > 0) group.count('mqtt', step.device, 'rejected', step.rejected);
   await group.committed;
-  model.lines.push(...lines);
+  const { isProvisional } = step;
+  for (const text of lines) model.lines.push({ text, isProvisional, base: null });
+  const known = model.identities.get(step.device) ?? [];
+  model.identities.set(step.device, [...known, ...identified]);
   model.stored += lines.length;
   model.rejected += step.rejected;
+}
+
+async function repair(store: Store, step: Extract<Step, { kind: 'repair' }>): Promise<void> {
+  const ids = store.rejections({ limit: step.n, state: step.state }).map(({ id }) => id);
+  if (step.how === 'discard') {
+    expect(await store.discardRejections(ids)).toBe(ids.length);
+    return;
+  }
+  let group: Group;
+  try {
+    group = store.group();
+  } catch {
+    return;
+  }
+  for (const id of ids) group.resolve(id, 'stored');
+  await group.committed;
+  for (const id of ids) expect(store.rejection(id)?.resolved ?? 'evicted').not.toBeNull();
+}
+
+async function replaySink(
+  store: Store,
+  step: Extract<Step, { kind: 'replay-sink' }>,
+  model: Model,
+): Promise<void> {
+  const ids = store.rejections({ limit: step.n, sink: step.sink }).map(({ id }) => id);
+  if (!store.sinks().some(({ name }) => name === step.sink)) return;
+  expect(await store.settleReplayed(step.sink, ids)).toBe(ids.length);
+  expect(await store.settleReplayed(step.sink, ids)).toBe(0);
+  model.sinkOpen.set(step.sink, (model.sinkOpen.get(step.sink) ?? 0) - ids.length);
+}
+
+async function setBase(store: Store, model: Model): Promise<void> {
+  model.bases += 1_000_000_000_000_000n;
+  await store.setArrivalBase(String(model.bases));
+  for (const line of model.lines) if (line.isProvisional) line.base ??= model.bases;
+  expect(store.provisionalNs).toBe('0');
+}
+
+/** What a sink is given of these: up to the first whose time is not known yet. */
+function visible(lines: readonly Line[]): string[] {
+  const first = lines.findIndex(({ isProvisional, base }) => isProvisional && base === null);
+  return lines.slice(0, first === -1 ? lines.length : first).map(({ text, base }) => {
+    if (base === null) return text;
+    return text.replace(/\d+\n$/, (ns) => `${BigInt(ns.trim()) + base}\n`);
+  });
 }
 
 async function deliver(store: Store, step: Extract<Step, { kind: 'deliver' }>, model: Model): Promise<void> {
@@ -144,11 +254,24 @@ async function deliver(store: Store, step: Extract<Step, { kind: 'deliver' }>, m
     written: slice.points - refused,
     rejected: Array.from({ length: refused }, () => ({ line: Buffer.from('x'), words: 'no', device: null })),
   });
-  model.sinkRejected.set(step.sink, (model.sinkRejected.get(step.sink) ?? 0) + refused);
+  for (const counts of [model.sinkRejected, model.sinkOpen]) {
+    counts.set(step.sink, (counts.get(step.sink) ?? 0) + refused);
+  }
 }
 
 function check(store: Store, model: Model): void {
-  const { total, devices, codes } = store.account();
+  const { total, devices, codes, ...ended } = store.account();
+  const status = store.status();
+  expect(total.received).toBe(OUTCOMES.reduce((sum, outcome) => sum + total[outcome], 0));
+  expect(Object.values(codes).reduce((sum, n) => sum + n, 0)).toBe(
+    status.rejectedOpenCount + ended.rejectedEvicted + ended.rejectedReplayed + ended.rejectedDiscarded,
+  );
+  expect(store.rejections({ limit: 10_000 })).toHaveLength(status.rejectedOpenCount);
+  for (const [device, all] of model.identities) {
+    const kept = [...store.identities].filter((each) => each.device === device).map(({ low }) => low);
+    expect(kept).toEqual(all.slice(-MAX_IDENTITIES));
+    expect(store.document(`last/${device}`)).toBe(all.length === 0 ? null : String(all.at(-1)));
+  }
   expect(total.stored).toBe(model.stored);
   expect(total.rejected).toBe(model.rejected);
   expect(total.refused).toBeLessThanOrEqual(model.refused);
@@ -159,8 +282,10 @@ function check(store: Store, model: Model): void {
   for (const ledger of store.sinks()) {
     const { stored, written, rejected, dropped, pending } = ledger;
     expect(stored).toBe(written + rejected + dropped + pending);
-    expect(rejected).toBe(model.sinkRejected.get(ledger.name) ?? 0);
-    expect(pendingLines(store, ledger.name)).toEqual(model.lines.slice(model.lines.length - pending));
+    expect(rejected).toBe(model.sinkOpen.get(ledger.name) ?? 0);
+    expect(pendingLines(store, ledger.name)).toEqual(
+      visible(model.lines.slice(model.lines.length - pending)),
+    );
     expect(ledger.oldestPendingMs === null).toBe(pending === 0);
   }
 }

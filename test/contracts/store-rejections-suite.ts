@@ -49,14 +49,21 @@ export function storeRejectionsSuite(name: string, harness: StoreHarness): void 
       const store = await open();
       const payload = Buffer.from([0, 1, 2, 0xff, 0xfe]);
       const group = store.group();
-      const given = rejectionOf({ payload, client: 'c/1', index: 3 });
+      const given = rejectionOf({
+        payload,
+        client: 'c/1',
+        index: 3,
+        username: 'ü',
+        format: '{"csv":{}}',
+        schemaVersion: 'v1',
+      });
       const first = group.reject(given);
       const second = group.reject(
         rejectionOf({ code: 'undecodable', device: null, schema: null, violations: [] }),
       );
       payload.fill(9);
       await group.committed;
-      const expected = { ...given, payload: Buffer.from([0, 1, 2, 0xff, 0xfe]), id: first };
+      const expected = { ...given, payload: Buffer.from([0, 1, 2, 0xff, 0xfe]), id: first, resolved: null };
       for (const each of [store, await crash()]) {
         expect(each.rejection(first)).toEqual(expected);
         expect(each.rejection(second)).toMatchObject({ id: second, code: 'undecodable', device: null });

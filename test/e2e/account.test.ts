@@ -1,6 +1,7 @@
 /** 50 clients × 2,000 readings, one in twenty invalid: each ends in exactly one place, and every place agrees. */
 import { expect, test } from 'vitest';
-import type { RejectionReport, RejectionSummary } from '../../gateway/operations-contract.ts';
+import type { RejectionReport } from '../../gateway/operations-contract.ts';
+import type { RejectionSummary } from '../../gateway/rejected-contract.ts';
 import {
   accountOf,
   type GatewayProcess,
@@ -58,7 +59,14 @@ async function theAccountCloses(gateway: GatewayProcess): Promise<void> {
   await untilReceived(gateway, CLIENTS * READINGS);
   await untilDrained(gateway, 'influx');
   const account = await accountOf(gateway);
-  expect(account.total).toEqual({ stored: VALID, duplicate: 0, rejected: INVALID, forwarded: 0, refused: 0 });
+  expect(account.total).toEqual({
+    received: CLIENTS * READINGS,
+    stored: VALID,
+    duplicate: 0,
+    rejected: INVALID,
+    forwarded: 0,
+    refused: 0,
+  });
   expect(account.codes.invalid).toBe(INVALID);
   expect(account.sinks.find(({ name }) => name === 'influx')).toMatchObject({
     stored: VALID,

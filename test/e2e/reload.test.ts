@@ -50,7 +50,14 @@ test('a good edit takes effect and a broken one changes nothing, also after a re
   expect(load.failed()).toBe(0);
   await untilDrained(gateway, 'influx');
   const { total } = await accountOf(gateway);
-  expect(total).toEqual({ stored: load.sent(), duplicate: 0, rejected: 0, forwarded: 0, refused: 0 });
+  expect(total).toEqual({
+    received: load.sent(),
+    stored: load.sent(),
+    duplicate: 0,
+    rejected: 0,
+    forwarded: 0,
+    refused: 0,
+  });
   expect(new Set(front.lines()).size).toBe(load.sent());
   expect(front.lines().at(-1)).toContain('pressure=1013.2');
   expect(gateway.log()).toContain('environment.v1.json');

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isGatewayError } from '../../gateway/errors.ts';
-import { createFormats } from '../../gateway/formats/formats.ts';
 import { createJsonFormat, createScalarFormat } from '../../gateway/formats/json.ts';
 import { DEFAULT_JSON_BOUNDS } from '../../gateway/formats/json-bounds.ts';
 import { syntaxProblem } from '../../gateway/formats/json-syntax.ts';
@@ -76,7 +75,7 @@ describe('the JSON format', () => {
   it('answers any bytes with a value or `undecodable`', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-        for (const format of createFormats().values()) {
+        for (const format of [json, scalar]) {
           try {
             format.decode(Buffer.from(bytes));
           } catch (error) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createMetrics, type MetricsSnapshot } from '../../gateway/monitoring/metrics.ts';
 import { SINK } from '../commands/fake-operations.ts';
 
-const TALLY = { stored: 10, duplicate: 1, rejected: 2, forwarded: 3, refused: 4 };
+const TALLY = { received: 20, stored: 10, duplicate: 1, rejected: 2, forwarded: 3, refused: 4 };
 
 function snapshotOf(lastWriteMs: number | null = null): MetricsSnapshot {
   return {
@@ -22,6 +22,8 @@ function snapshotOf(lastWriteMs: number | null = null): MetricsSnapshot {
         'sink-rejected': 0,
       },
       rejectedEvicted: 5,
+      rejectedReplayed: 3,
+      rejectedDiscarded: 0,
     },
     store: {
       state: 'open',
@@ -32,12 +34,16 @@ function snapshotOf(lastWriteMs: number | null = null): MetricsSnapshot {
       rejectedBytes: 0,
       rejectedMaxBytes: 100,
       rejectedCount: 0,
+      rejectedOpenCount: 8,
       diskFreeBytes: 456,
     },
     sinks: [SINK],
     sinkHealth: [{ name: 'influx', state: 'idle', reason: null, sinceMs: 0, lastWriteMs }],
     sources: [{ name: 'mqtt', connections: 7 }],
     schemaErrors: 1,
+    imbalance: 6,
+    devices: { known: 12, silent: 2 },
+    series: { known: 34, budget: 100 },
   };
 }
 
@@ -71,6 +77,13 @@ test('every metric of the design is there, with the account’s own numbers', as
     'gateway_rejected_total{code="undecodable"} 1',
     'gateway_rejected_total{code="no-route"} 0',
     'gateway_rejected_evicted_total 5',
+    'gateway_rejected_open 8',
+    'gateway_rejected_replayed_total 3',
+    'gateway_account_imbalance 6',
+    'gateway_devices 12',
+    'gateway_devices_silent 2',
+    'gateway_series 34',
+    'gateway_series_budget 100',
     'gateway_points_total{sink="influx",outcome="written"} 1100',
     'gateway_points_total{sink="influx",outcome="rejected"} 1',
     'gateway_points_total{sink="influx",outcome="dropped"} 0',
@@ -87,6 +100,8 @@ test('every metric of the design is there, with the account’s own numbers', as
     'gateway_build_info{version="1.2.3",node="v20"} 1',
   ])
     expect(text.split('\n'), line).toContain(line);
+  // What came in is no outcome: the five add up to it.
+  expect(text).not.toContain('outcome="received"');
   expect(text).toContain('process_cpu_seconds_total');
 });
 

@@ -206,4 +206,7 @@ const interpretable = {
   device: null,
   transfer: null,
   retain: false,
+  address: null,
+  format: null,
+  receipts: false,
 };

@@ -12,13 +12,16 @@ const store = await openLmdbStore(options, { clock: systemClock, events: { emit:
 store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
 
 let number = Number(first);
+let open: string | null = null;
 for (;;) {
   const group = store.group();
   const last = number + 1 + Math.trunc(Math.random() * 100);
   for (; number < last; number += 1) {
     const client = `c${number % 5}`;
     group.point(`m,device=${client} v=${number} ${number}\n`);
+    group.receive('mqtt', client, 1);
     group.count('mqtt', client, 'stored', 1);
+    group.identify(client, { high: number, low: 7 });
     const transfer = {
       packetId: number % 65_536,
       hashHigh: number,
@@ -28,7 +31,10 @@ for (;;) {
     } as const;
     group.remember({ client, ...transfer });
   }
-  group.reject({
+  // Each group ends the rejection of the one before, and says in a document how far it is.
+  if (open !== null) group.resolve(open, 'stored');
+  group.note('number', String(number - 1));
+  open = group.reject({
     code: 'invalid',
     source: 'mqtt',
     topic: 't',
@@ -40,7 +46,11 @@ for (;;) {
     payload: Buffer.from(String(last - 1)),
     violations: [],
     sink: null,
+    username: null,
+    format: null,
+    schemaVersion: null,
   });
+  group.receive('mqtt', 'c', 1);
   group.count('mqtt', 'c', 'rejected', 1);
   await group.committed;
   writeSync(1, `ack ${last - 1}\n`);

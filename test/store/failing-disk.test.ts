@@ -55,7 +55,10 @@ describe('a store whose disk fails', () => {
     const group = store.group();
     addPoints(group, 5);
     const id = group.reject(rejectionOf());
+    group.receive('mqtt', 'd1', 1);
     group.count('mqtt', 'd1', 'rejected', 1);
+    group.identify('d1', { high: 1, low: 2 });
+    group.note('n', 'x');
     group.remember({ client: 'c', packetId: 1, hashHigh: 1, hashLow: 1, readings: 1, state: 1 });
     const queued = store.group();
     addPoints(queued, 3);
@@ -79,11 +82,20 @@ describe('a store whose disk fails', () => {
 
     const more = await commitPoints(store, 1);
     expect(pendingLines(store, 'a')).toEqual([...kept, ...more]);
-    expect(store.account().total).toEqual({ stored: 3, duplicate: 0, rejected: 0, forwarded: 4, refused: 9 });
+    expect(store.account().total).toEqual({
+      received: 16,
+      stored: 3,
+      duplicate: 0,
+      rejected: 0,
+      forwarded: 4,
+      refused: 9,
+    });
     expect(store.account().codes.invalid).toBe(0);
     expect(store.rejection(id)).toBeNull();
     const later = createMemoryStore({ storage }, testDeps());
     expect([...later.transfers]).toEqual([]);
+    expect([...later.identities]).toEqual([]);
+    expect(later.document('n')).toBeNull();
     expect(later.account()).toEqual(store.account());
   });
 
@@ -103,6 +115,60 @@ describe('a store whose disk fails', () => {
     expect(store.sinks()[0]).toMatchObject({ written: 4, pending: 4 });
     await quiet(store);
     expect(createMemoryStore({ storage }, testDeps()).account()).toEqual(store.account());
+  });
+
+  it('loses no identity of a flush that failed, and writes each piece of them once it can', async () => {
+    const deps = testDeps();
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage, foldGroups: 4 }, deps);
+    const identified: number[] = [];
+    for (let i = 0; i < 40; i += 1) {
+      const group = store.group();
+      for (let k = 0; k < 50; k += 1) {
+        group.identify('d1', { high: i, low: k });
+        identified.push(i * 1000 + k);
+      }
+      // Devices that come once: nothing makes their windows be written again.
+      for (let k = 0; k < 33; k += 1) group.identify(`once ${i} ${k}`, { high: i, low: k });
+      await group.committed;
+      storage.fail = i % 3 === 0 ? new Error('EIO') : null;
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      storage.fail = null;
+      deps.clock.advance(5000);
+      await expect.poll(() => store.status().state).toBe('open');
+      await quiet(store);
+    }
+    const later = createMemoryStore({ storage }, testDeps());
+    const kept = [...later.identities];
+    const ofD1 = kept.filter(({ device }) => device === 'd1');
+    expect(ofD1.map(({ high, low }) => high * 1000 + low)).toEqual(identified);
+    expect(kept).toHaveLength(identified.length + 40 * 33);
+  });
+
+  it('keeps a replay, a deletion and a base as they were where their transaction failed', async () => {
+    const storage = new MemoryStorage();
+    const store = createMemoryStore({ storage }, testDeps());
+    store.openSink('a', BLOCK);
+    const group = store.group();
+    const id = group.reject(rejectionOf());
+    group.point('m v=1 5\n');
+    group.markProvisional();
+    await group.committed;
+    storage.fail = new Error('EIO');
+    const replay = store.group();
+    replay.resolve(id, 'stored');
+    const failed = expect(replay.committed).rejects.toMatchObject({ code: 'store-unavailable' });
+    await failed;
+    await expect(store.discardRejections([id])).rejects.toThrow('EIO');
+    await expect(store.setArrivalBase('1700000000000000000')).rejects.toThrow('EIO');
+    storage.fail = null;
+    expect(store.rejection(id)).toMatchObject({ resolved: null });
+    expect(store.status()).toMatchObject({ rejectedCount: 1, rejectedOpenCount: 1 });
+    expect(store.account()).toMatchObject({ rejectedReplayed: 0, rejectedDiscarded: 0 });
+    expect(store.provisionalNs).toBe('5');
+    expect(pendingLines(store, 'a')).toEqual([]);
+    await store.setArrivalBase('1700000000000000000');
+    expect(pendingLines(store, 'a')).toEqual(['m v=1 1700000000000000005\n']);
   });
 
   it('says so when it stops while it is failing, and stops all the same', async () => {

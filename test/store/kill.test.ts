@@ -49,7 +49,8 @@ function lineOf(number: number): string {
 }
 
 function closes(store: Store, stored: number): void {
-  const { total, codes } = store.account();
+  const { total, codes, rejectedReplayed } = store.account();
+  expect(total.received).toBe(total.stored + total.rejected);
   expect(total.stored).toBe(stored);
   expect(total.rejected).toBe(codes.invalid);
   expect(store.status().rejectedCount).toBe(codes.invalid);
@@ -58,5 +59,11 @@ function closes(store: Store, stored: number): void {
   expect((ledger?.written ?? 0) + (ledger?.pending ?? 0)).toBe(stored);
   // The newest rejection went with the newest group, and so did the newest transfer.
   expect(store.rejections({ limit: 1 })[0]?.payload.toString()).toBe(String(stored));
+  expect(store.rejections({ state: 'resolved', limit: 10_000 })).toHaveLength(rejectedReplayed);
+  expect(store.status().rejectedOpenCount).toBe(codes.invalid - rejectedReplayed);
+  expect(store.document('number')).toBe(String(stored));
+  const identified = [...store.identities].map(({ high }) => high).sort((a, b) => a - b);
+  expect(identified.at(-1)).toBe(stored);
+  expect(new Set(identified).size).toBe(identified.length);
   expect([...store.transfers].some(({ hashHigh }) => hashHigh === stored)).toBe(true);
 }

@@ -2,9 +2,12 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import type { Store } from '../../gateway/store-contract.ts';
+import { storeArrivalSuite } from '../contracts/store-arrival-suite.ts';
 import type { StoreHarness } from '../contracts/store-harness.ts';
+import { storeMemorySuite } from '../contracts/store-memory-suite.ts';
 import { storePropertySuite } from '../contracts/store-property-suite.ts';
 import { storeRejectionsSuite } from '../contracts/store-rejections-suite.ts';
+import { storeRepairsSuite } from '../contracts/store-repairs-suite.ts';
 import { storeSuite } from '../contracts/store-suite.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -48,4 +51,7 @@ const harness: StoreHarness = {
 
 storeSuite('the store in LMDB', harness);
 storeRejectionsSuite('the store in LMDB', harness);
+storeRepairsSuite('the store in LMDB', harness);
+storeMemorySuite('the store in LMDB', harness);
+storeArrivalSuite('the store in LMDB', harness);
 storePropertySuite('the store in LMDB', harness, 12);

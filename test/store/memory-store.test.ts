@@ -1,8 +1,11 @@
 import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
+import { storeArrivalSuite } from '../contracts/store-arrival-suite.ts';
 import type { StoreHarness } from '../contracts/store-harness.ts';
+import { storeMemorySuite } from '../contracts/store-memory-suite.ts';
 import { storePropertySuite } from '../contracts/store-property-suite.ts';
 import { storeRejectionsSuite } from '../contracts/store-rejections-suite.ts';
+import { storeRepairsSuite } from '../contracts/store-repairs-suite.ts';
 import { storeSuite } from '../contracts/store-suite.ts';
 
 const harness: StoreHarness = {
@@ -33,4 +36,7 @@ const harness: StoreHarness = {
 
 storeSuite('the store in memory', harness);
 storeRejectionsSuite('the store in memory', harness);
+storeRepairsSuite('the store in memory', harness);
+storeMemorySuite('the store in memory', harness);
+storeArrivalSuite('the store in memory', harness);
 storePropertySuite('the store in memory', harness, 150);

@@ -61,4 +61,32 @@ describe('a reader on another thread', () => {
     expect(await ended).toBe(0);
     await store.close();
   });
+
+  it('holds back what has no time yet, and has it when the base is there', { timeout: 60_000 }, async () => {
+    const dir = join(temporaryFolder('worker'), 'store');
+    const store = await openLmdbStore(
+      { dir, minFreeDiskBytes: 0, maxBytes: 2 ** 26, upkeepEveryMs: null },
+      { clock: systemClock, events: new RecordedEvents() },
+    );
+    const worker = new Worker(script, { workerData: dir });
+    const ask = (throughSeq: number): Promise<unknown> =>
+      new Promise((resolve) => {
+        worker.once('message', resolve);
+        worker.postMessage(throughSeq);
+      });
+    store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
+    for (const ns of [1, 2, 3]) {
+      const group = store.group();
+      group.markProvisional();
+      group.point(`m v=1 ${ns}\n`);
+      await group.committed;
+    }
+    expect(await ask(3)).toEqual({ cursor: 0, points: 0, sum: 0 });
+    await store.setArrivalBase('1000');
+    expect(await ask(3)).toEqual({ cursor: 3, points: 3, sum: 3006 });
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.postMessage(0);
+    expect(await ended).toBe(0);
+    await store.close();
+  });
 });

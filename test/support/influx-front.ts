@@ -20,6 +20,8 @@ export interface InfluxFront {
   answer(how: Answer): void;
   /** Writes that came while the answer was not `pass`. */
   refused(): number;
+  /** Writes that the real server answered with anything but 204, with its words. */
+  failures(): readonly string[];
   /** Lines that were written (passed), in order. */
   lines(): readonly string[];
   close(): Promise<void>;
@@ -30,6 +32,7 @@ export async function startInfluxFront(upstream: string | null = null): Promise<
   let how: Answer = 'pass';
   let refused = 0;
   const lines: string[] = [];
+  const failures: string[] = [];
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
@@ -63,7 +66,9 @@ export async function startInfluxFront(upstream: string | null = null): Promise<
       ...(version === null ? {} : { 'x-influxdb-version': version, 'x-influxdb-build': 'OSS' }),
       'content-type': passed.headers.get('content-type') ?? 'text/plain',
     });
-    response.end(Buffer.from(await passed.arrayBuffer()));
+    const answer = Buffer.from(await passed.arrayBuffer());
+    if (isWrite && passed.status !== 204) failures.push(`${passed.status} ${answer.toString()}`);
+    response.end(answer);
   };
   const keep = (body: string): void => {
     for (const line of body.split('\n')) if (line !== '') lines.push(line);
@@ -82,6 +87,7 @@ export async function startInfluxFront(upstream: string | null = null): Promise<
       how = next;
     },
     refused: () => refused,
+    failures: () => failures,
     lines: () => lines,
     close: async () => {
       server.closeAllConnections();

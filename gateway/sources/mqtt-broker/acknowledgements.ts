@@ -21,6 +21,13 @@ export interface Sender {
   refuse(reason: string, answer: Answer): void;
 }
 
+/** Stands where nobody waits: there is only something to be done after the commit. */
+export const NOBODY: Sender = {
+  settle: () => false,
+  flush: () => undefined,
+  refuse: () => undefined,
+};
+
 interface Held<After> {
   readonly committed: Promise<void>;
   state: 'waiting' | 'committed' | 'failed';

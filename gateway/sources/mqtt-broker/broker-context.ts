@@ -4,6 +4,7 @@ import type { Acknowledgements } from './acknowledgements.ts';
 import type { MqttLimits } from './limits.ts';
 import type { PartialBudget } from './packet-reader.ts';
 import type { Publication } from './publication.ts';
+import type { ReceiptDesk, ReceiptSender } from './receipt-desk.ts';
 import type { Sessions } from './sessions.ts';
 import type { Subscribers } from './subscribers.ts';
 import type { KnownTopic, TopicCache } from './topic-cache.ts';
@@ -12,8 +13,8 @@ import type { KnownTopic, TopicCache } from './topic-cache.ts';
 export interface Aftermath {
   /** For the subscribers and the retained messages; null where it does not go on. */
   readonly publication: Publication | null;
-  /** Where its sender is told of rejections; null where it does not ask for that. */
-  readonly receipts: { sendReceipts(topic: string, outcomes: readonly Outcome[]): void } | null;
+  /** Whose receipts are sent; null where nobody asks for them. */
+  readonly receipts: ReceiptSender | null;
   readonly topic: string;
   readonly outcomes: readonly Outcome[];
 }
@@ -32,11 +33,14 @@ export interface BrokerContext {
   readonly acknowledgements: Acknowledgements<Aftermath>;
   readonly topics: TopicCache;
   readonly subscribers: Subscribers;
+  readonly receipts: ReceiptDesk;
   readonly sessions: Sessions;
   readonly partial: PartialBudget;
   readonly stalled: Set<Stalled>;
   /** Nothing more is read from clients, and no will is sent. */
   stopping: boolean;
+  /** A client publishes under `gateway/`. False: it may not. Else it was for a serial port, and is under way. */
+  takeDownlink(client: string, topic: string, payload: Buffer): boolean;
   /** Whether a message on this topic has to go to anybody. */
   isSubscribed(topic: string, known: KnownTopic): boolean;
   /** To the retained messages, the sessions and the subscribers, in this order and at once. */

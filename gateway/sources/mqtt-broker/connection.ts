@@ -5,34 +5,28 @@ import {
   type Answer,
   answer,
   encodeAnswers,
+  NOBODY,
   PUBACK,
   PUBCOMP,
   PUBREC,
   type Sender,
 } from './acknowledgements.ts';
 import type { AedesClient } from './aedes-client.ts';
-import type { BrokerContext, Stalled } from './broker-context.ts';
+import type { Aftermath, BrokerContext, Stalled } from './broker-context.ts';
 import { isMqtt5Connect } from './connect-packet.ts';
 import { Outbox } from './outbox.ts';
 import { type PacketHandler, PacketReader } from './packet-reader.ts';
-import { goesOn, type QoS } from './publication.ts';
+import * as packet from './packet-types.ts';
+import { goesOn, qosOf } from './publication.ts';
+import type { ReceiptSender } from './receipt-desk.ts';
+import { remoteIp } from './remote-ip.ts';
 
-const CONNECT = 1;
-const PUBLISH = 3;
-const PUBREL = 6;
-/** PUBACK, PUBREC, PUBCOMP: a packet id and nothing else (aedes would answer without one). */
-const ANSWERS: ReadonlySet<number> = new Set([4, 5, 7]);
-/** What only a server sends, and what is no type at all (MQTT 3.1.1, 2.2.1). */
-const OUT_OF_PLACE: ReadonlySet<number> = new Set([0, 2, 9, 11, 13, 15]);
-const SUBSCRIBE = 8;
-const UNSUBSCRIBE = 10;
-/** PUBREL with the flags it must have (MQTT 3.1.1, 3.6.1). */
-const PUBREL_FIRST_BYTE = 0x62;
 /** Return code 1: unacceptable protocol version. */
 const CONNACK_VERSION = Buffer.from([0x20, 2, 0, 1]);
 /** What a message costs beside its payload until it is on disk, about. */
 const MESSAGE_OVERHEAD_BYTES = 64;
 const MIN_WAIT_MS = 2000;
+const AT_ONCE = Promise.resolve();
 /** Retained messages for so many SUBSCRIBEs of one client may be under way; what it sends next waits. */
 const MAX_RETAINED_READS = 4;
 
@@ -43,6 +37,8 @@ const MAX_RETAINED_READS = 4;
  */
 export class Connection implements Sender, PacketHandler, Stalled {
   readonly outbox: Outbox;
+  /** Null where the socket has gone already. */
+  readonly ip: string | null;
   readonly address: string;
   username: string | null = null;
   /** The client id as the client gave it; empty where it leaves the choice to the broker. */
@@ -64,6 +60,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
   #answers: Answer[] = [];
   /** QoS 2 packet ids between PUBLISH and PUBREL. */
   #open: Set<number> | null = null;
+  #receipts: ReceiptSender | null = null;
   /** Since when the client waits for us, by the monotonic clock; 0 while it does not. */
   #waitingSinceMs = 0;
 
@@ -73,7 +70,8 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.#client = client;
     this.#number = number;
     this.outbox = new Outbox(context, socket, client);
-    this.address = socket.remoteAddress ?? 'unknown';
+    this.ip = remoteIp(socket);
+    this.address = this.ip ?? 'unknown';
     this.#reader = new PacketReader(this, context.partial);
     client._parsingBatch = 0;
     client._nextBatch = (error) => {
@@ -98,6 +96,12 @@ export class Connection implements Sender, PacketHandler, Stalled {
 
   get closed(): boolean {
     return this.#client.closed;
+  }
+
+  /** Its receipts. To be asked for only once the client is let in and has its id. */
+  get receipts(): ReceiptSender {
+    this.#receipts ??= this.#context.receipts.sender(this.#client.id, this.outbox);
+    return this.#receipts;
   }
 
   // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,21 +160,21 @@ export class Connection implements Sender, PacketHandler, Stalled {
   limitOf(first: number): number {
     const type = first >> 4;
     const { maxPacketBytes, maxControlPacketBytes } = this.#context.limits;
-    if ((!this.#sawConnect && type !== CONNECT) || OUT_OF_PLACE.has(type)) return -1;
-    return type === PUBLISH ? maxPacketBytes : maxControlPacketBytes;
+    if ((!this.#sawConnect && type !== packet.CONNECT) || packet.OUT_OF_PLACE.has(type)) return -1;
+    return type === packet.PUBLISH ? maxPacketBytes : maxControlPacketBytes;
   }
 
   onPacket(first: number, buffer: Buffer, head: number, start: number, end: number): boolean {
     const type = first >> 4;
-    if (type === PUBLISH) this.#onPublish(first, buffer, start, end);
-    else if (type === PUBREL) this.#onPubrel(first, buffer, start, end);
-    else if (ANSWERS.has(type) && end - start !== 2) this.end('malformed acknowledgement');
+    if (type === packet.PUBLISH) this.#onPublish(first, buffer, start, end);
+    else if (type === packet.PUBREL) this.#onPubrel(first, buffer, start, end);
+    else if (packet.ANSWERS.has(type) && end - start !== 2) this.end('malformed acknowledgement');
     else if (!this.#sawConnect && isMqtt5Connect(buffer, start, end)) this.#refuseVersion();
     else {
       this.#sawConnect = true;
       this.#client._parser.parse(buffer.subarray(head, end));
       // These change what comes after them: they are done with first.
-      if (type === CONNECT || type === SUBSCRIBE || type === UNSUBSCRIBE) return false;
+      if (type === packet.CONNECT || type === packet.SUBSCRIBE || type === packet.UNSUBSCRIBE) return false;
     }
     return !this.#client.closed;
   }
@@ -206,6 +210,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.#reader.end();
     this.#context.stalled.delete(this);
     this.#context.subscribers.removeAll(this.outbox);
+    this.#context.receipts.leave(this.outbox);
   }
 
   /** Disconnects a client that has waited too long for us: at most half its keepalive, since it may not ping either. */
@@ -254,10 +259,6 @@ export class Connection implements Sender, PacketHandler, Stalled {
       this.end(known.problem);
       return;
     }
-    if (known.reserved) {
-      this.end('only the gateway may publish under gateway/ and $SYS/');
-      return;
-    }
     const opensAgain = qos === 2 && this.#opensAgain(packetId);
     if (opensAgain === null) {
       this.end('too many QoS 2 messages await their PUBREL');
@@ -265,6 +266,13 @@ export class Connection implements Sender, PacketHandler, Stalled {
     }
 
     const payload = buffer.subarray(payloadStart, end);
+    if (known.reserved) {
+      if (!opensAgain && !this.#context.takeDownlink(this.#client.id, topic, payload))
+        this.end('only the gateway may publish under gateway/ and $SYS/');
+      // It says that the write is under way; what became of it is published.
+      else if (qos > 0) this.#hold(AT_ONCE, answer(qos === 1 ? PUBACK : PUBREC, packetId), null, 0);
+      return;
+    }
     const retain = (first & 1) === 1;
     const transfer = qos === 0 ? null : { packetId, qos, dup: (first & 8) !== 0, connection: this.#number };
     const taken = this.#ingest({
@@ -276,17 +284,22 @@ export class Connection implements Sender, PacketHandler, Stalled {
       device: null,
       transfer,
       retain,
+      address: this.ip,
+      format: null,
+      receipts: this.#context.receipts.wantsEvery(this.receipts),
     });
     if (taken === null) return;
     const { outcomes, committed } = taken;
     const wanted = (retain || this.#context.isSubscribed(topic, known)) && !opensAgain && goesOn(outcomes);
     const publication = wanted ? { topic, payload, qos, retain } : null;
-    const receipts = this.outbox.wantsReceipts(outcomes) ? this.outbox : null;
+    const receipts = this.#context.receipts.wants(this.receipts, outcomes) ? this.receipts : null;
     const bytes = payload.length + MESSAGE_OVERHEAD_BYTES;
     const { acknowledgements, limits } = this.#context;
     const isFree = acknowledgements.uncommittedBytes < limits.freeQos0Bytes;
-    if (qos === 0 && isFree && this.#held === 0 && receipts === null) {
-      acknowledgements.note(committed, bytes);
+    if (qos === 0 && isFree && this.#held === 0) {
+      if (receipts === null) acknowledgements.note(committed, bytes);
+      else
+        acknowledgements.hold(committed, NOBODY, 0, { publication: null, receipts, topic, outcomes }, bytes);
       if (publication !== null) this.#context.publish(publication);
       return;
     }
@@ -317,7 +330,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
   }
 
   #onPubrel(first: number, buffer: Buffer, start: number, end: number): void {
-    if (first !== PUBREL_FIRST_BYTE || end - start !== 2) {
+    if (first !== packet.PUBREL_FIRST_BYTE || end - start !== 2) {
       this.end('malformed PUBREL');
       return;
     }
@@ -343,12 +356,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
 
   // ── What it is answered ─────────────────────────────────────────────────────────────────────────────────
 
-  #hold(
-    committed: Promise<void>,
-    reply: Answer,
-    after: Parameters<BrokerContext['acknowledgements']['hold']>[3],
-    bytes: number,
-  ): void {
+  #hold(committed: Promise<void>, reply: Answer, after: Aftermath | null, bytes: number): void {
     if (this.#held === 0) this.#waitingSinceMs = this.#context.clock.monotonicMs();
     this.#held += 1;
     this.#client._parsingBatch += 1;
@@ -382,9 +390,4 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.#context.events.emit('mqtt.refused', { client: this.#client.id, reason });
     this.close();
   }
-}
-
-function qosOf(first: number): QoS | null {
-  const bits = (first >> 1) & 3;
-  return bits === 0 || bits === 1 || bits === 2 ? bits : null;
 }

@@ -4,6 +4,7 @@ import { printable } from '../../printable.ts';
 import type { AedesPacket, Will } from './aedes-client.ts';
 import type { BrokerContext } from './broker-context.ts';
 import type { Connection } from './connection.ts';
+import { generateClientId } from './generated-ids.ts';
 import { goesOn, type QoS } from './publication.ts';
 import { clientIdProblem, filterProblem, isForwardable, maySubscribe } from './topics.ts';
 
@@ -25,7 +26,7 @@ const NOT_AUTHORIZED = 5;
  * reported and the client disconnected.
  */
 export function createHooks(context: BrokerContext, connectionOf: (client: Client) => Connection): Hooks {
-  const { limits, events, ingest, topics, subscribers, sessions } = context;
+  const { limits, events, ingest, topics, subscribers, sessions, receipts } = context;
 
   function failed(hook: string, client: Client | null, error: unknown): void {
     events.emit('hook.failed', { hook, error: messageOf(error) });
@@ -39,7 +40,7 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
     if (connection.askedId === '' && !client.clean) {
       return [IDENTIFIER_REJECTED, 'a session to be kept needs a client id'];
     }
-    const problem = clientIdProblem(client.id, limits.maxClientIdBytes);
+    const problem = clientIdProblem(connection.askedId, limits.maxClientIdBytes);
     if (problem !== null) return [IDENTIFIER_REJECTED, problem];
     if (Buffer.byteLength(username ?? '') > MAX_USERNAME_BYTES) return [BAD_USERNAME, 'user name too long'];
     const will = client._will;
@@ -57,6 +58,7 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
       done(new Error('stopping'));
       return;
     }
+    const { receipts: sender } = connection;
     const { outcomes, committed } = ingest.ingest({
       source: 'mqtt',
       topic: will.topic,
@@ -66,10 +68,16 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
       device: null,
       transfer: null,
       retain: will.retain,
+      address: connection.ip,
+      format: null,
+      receipts: receipts.wantsEvery(sender),
     });
     committed
       .then(
-        () => done(goesOn(outcomes) ? null : new Error('not to be forwarded')),
+        () => {
+          receipts.send(sender, will.topic, outcomes);
+          done(goesOn(outcomes) ? null : new Error('not to be forwarded'));
+        },
         (error: unknown) => {
           events.emit('mqtt.refused', { client: connection.client.id, reason: messageOf(error) });
           done(new Error('refused'));
@@ -84,10 +92,12 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
     const { client, outbox } = connection;
     const problem = filterProblem(filter, limits);
     if (problem !== null) return problem;
-    if (!maySubscribe(client.id, filter)) return 'it may not read there';
+    const isObserver = receipts.isObserver(client.id);
+    if (!maySubscribe(client.id, filter, isObserver)) return 'it may not read there';
     if (!outbox.filters.has(filter) && outbox.filters.size >= limits.maxSubscriptionsPerClient) {
       return 'it has too many subscriptions';
     }
+    if (isObserver) receipts.observe(outbox);
     if (!subscribers.add(outbox, filter, qos)) return 'there are too many subscriptions';
     if (client.clean || sessions.subscribe(client.id, filter, qos)) return null;
     subscribers.remove(outbox, filter);
@@ -102,6 +112,7 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
         const asked = packet.keepalive ?? 0;
         packet.keepalive = asked === 0 ? maxKeepaliveSeconds : Math.min(asked, maxKeepaliveSeconds);
         connection.askedId = packet.clientId;
+        if (packet.clientId === '') packet.clientId = generateClientId();
         connection.keepaliveSeconds = packet.keepalive;
         done(null, true);
       } catch (error) {

@@ -50,9 +50,15 @@ export interface MqttLimits {
   /** Retained messages. Beyond: a new one is not kept (and an older one of its topic is removed). */
   readonly maxRetainedMessages: number;
   readonly maxRetainedBytes: number;
-  /** Receipts to one client: so many at once, then so many a second. Beyond: counted in its next receipt. */
+  /** What the gateway itself keeps for later subscribers: states of devices. Beyond: as above. */
+  readonly maxStates: number;
+  readonly maxStateBytes: number;
+  /** Receipts of rejections to one client: so many at once, then so many a second. Beyond: counted in its next one. */
   readonly receiptBurst: number;
   readonly receiptsPerSecond: number;
+  /** The same for receipts of all other readings: one for each message of a quick device. */
+  readonly takenReceiptBurst: number;
+  readonly takenReceiptsPerSecond: number;
 }
 
 const KIB = 1024;
@@ -80,6 +86,10 @@ export const DEFAULT_MQTT_LIMITS: MqttLimits = {
   maxOfflineBytes: 64 * MIB,
   maxRetainedMessages: 10_000,
   maxRetainedBytes: 64 * MIB,
+  maxStates: 50_000,
+  maxStateBytes: 32 * MIB,
   receiptBurst: 20,
   receiptsPerSecond: 10,
+  takenReceiptBurst: 1000,
+  takenReceiptsPerSecond: 1000,
 };

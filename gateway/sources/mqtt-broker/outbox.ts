@@ -1,22 +1,20 @@
 import type { Socket } from 'node:net';
-import type { Outcome } from '../../contracts.ts';
 import type { AedesClient } from './aedes-client.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { encodePublish, type Publication, type QoS } from './publication.ts';
-import { encodeReceipt, MAX_RECEIPT_BYTES, ReceiptAllowance } from './receipts.ts';
+import type { ReceiptReader } from './receipt-desk.ts';
 import type { Session } from './sessions.ts';
 import type { Subscriber } from './subscribers.ts';
-import { matches, receiptTopic } from './topics.ts';
+import { matches } from './topics.ts';
 
 const MAX_PACKET_ID = 0xffff;
 
-/** What one connected client is sent besides acknowledgements: messages it subscribed to, and its own receipts. */
-export class Outbox implements Subscriber {
+/** What one connected client is sent besides acknowledgements: messages it subscribed to, and receipts. */
+export class Outbox implements Subscriber, ReceiptReader {
   readonly filters = new Map<string, QoS>();
   readonly #context: BrokerContext;
   readonly #socket: Socket;
   readonly #client: AedesClient;
-  #allowance: ReceiptAllowance | null = null;
   /** It reads too slowly: what is for it is dropped until its socket has drained. */
   #behind: boolean = false;
 
@@ -62,25 +60,8 @@ export class Outbox implements Subscriber {
     return highest;
   }
 
-  /** Whether its sender has asked to be told of a rejection among these. */
-  wantsReceipts(outcomes: readonly Outcome[]): boolean {
-    if (this.filters.size === 0) return false;
-    return outcomes.some(isRejected) && this.grantedQos(receiptTopic(this.#client.id)) !== null;
-  }
-
-  sendReceipts(topic: string, outcomes: readonly Outcome[]): void {
-    const { limits, clock } = this.#context;
-    const own = receiptTopic(this.#client.id);
-    if (!this.#isOpen() || this.grantedQos(own) === null) return;
-    const nowMs = clock.monotonicMs();
-    this.#allowance ??= new ReceiptAllowance(limits.receiptBurst, nowMs);
-    for (const outcome of outcomes) {
-      if (outcome.kind !== 'rejected') continue;
-      const suppressed = this.#allowance.take(limits.receiptBurst, limits.receiptsPerSecond, nowMs);
-      if (suppressed === null) continue;
-      const receipt = encodeReceipt(topic, outcome, suppressed);
-      if (receipt.length <= MAX_RECEIPT_BYTES) this.deliver0(encodePublish(own, receipt, 0, 0));
-    }
+  reads(topic: string): boolean {
+    return this.grantedQos(topic) !== null;
   }
 
   /** Before CONNACK, what is for the client waits in its session, and is read from there behind CONNACK. */
@@ -95,8 +76,4 @@ export class Outbox implements Subscriber {
     if (this.#behind) this.#context.events.emit('mqtt.subscriber-behind', { client: this.#client.id });
     return this.#behind;
   }
-}
-
-function isRejected({ kind }: Outcome): boolean {
-  return kind === 'rejected';
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Client } from 'aedes';
-import type { RetainedMessages } from './retained-messages.ts';
+import type { RetainedMessage } from './retained-messages.ts';
 import type { Sessions } from './sessions.ts';
 
 interface ClientLike {
@@ -15,7 +15,8 @@ interface PacketLike {
 
 export interface PersistenceDeps {
   readonly sessions: Sessions;
-  readonly retained: RetainedMessages;
+  /** The retained messages that one of the filters takes in, as long as they are wanted. */
+  findRetained(filters: readonly string[], wanted: () => boolean): AsyncIterable<RetainedMessage>;
   /** Called when a client's session begins or ends clean. */
   sessionCleared(client: Client): void;
   /** Whom the retained messages asked for are meant for: called at once after its SUBSCRIBE. */
@@ -26,7 +27,8 @@ export interface PersistenceDeps {
  * The side of `Sessions` and `RetainedMessages` that aedes sees. Only what aedes calls outside of its own publish path,
  * which is replaced: storing what is published happens in `publish` of the broker, what is received in `Connection`.
  */
-export function createPersistence({ sessions, retained, sessionCleared, retainedReader }: PersistenceDeps) {
+export function createPersistence(deps: PersistenceDeps) {
+  const { sessions, findRetained, sessionCleared, retainedReader } = deps;
   return {
     /** aedes looks at the kind of function this is. */
     async setup(): Promise<void> {},
@@ -52,7 +54,7 @@ export function createPersistence({ sessions, retained, sessionCleared, retained
 
     createRetainedStreamCombi(filters: readonly string[]): Readable {
       const reader = retainedReader();
-      const stream = Readable.from(retained.find(filters, reader.wanted), { highWaterMark: 16 });
+      const stream = Readable.from(findRetained(filters, reader.wanted), { highWaterMark: 16 });
       stream.once('close', reader.done);
       return stream;
     },

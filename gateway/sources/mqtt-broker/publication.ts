@@ -28,6 +28,12 @@ export function lowerQos(a: QoS, b: QoS): QoS {
   return b;
 }
 
+/** Of a PUBLISH, from its first byte; null where that is malformed (MQTT 3.1.1, 3.3.1.2). */
+export function qosOf(first: number): QoS | null {
+  const bits = (first >> 1) & 3;
+  return bits === 0 || bits === 1 || bits === 2 ? bits : null;
+}
+
 const PUBLISH = 0x30;
 
 /** A whole PUBLISH packet, neither retained nor sent again (MQTT 3.1.1, 3.3). `messageId` is left out with QoS 0. */

@@ -1,6 +1,17 @@
-import type { Outcome } from '../../contracts.ts';
+import type { Outcome, OutcomeKind } from '../../contracts.ts';
 
 export type Rejected = Extract<Outcome, { kind: 'rejected' }>;
+
+/** What became of one or more readings of a message that were not rejected. */
+export interface Taken {
+  readonly kind: Exclude<OutcomeKind, 'rejected' | 'refused'>;
+  /** ms since the epoch. */
+  readonly atMs: number;
+  /** Of the first of them. */
+  readonly seq: number | null;
+  /** How many they are. */
+  readonly n: number;
+}
 
 /** The longest receipt: fits the receive buffer of small firmware. */
 export const MAX_RECEIPT_BYTES = 200;
@@ -12,10 +23,33 @@ export const MAX_RECEIPT_BYTES = 200;
 export function encodeReceipt(topic: string, rejected: Rejected, suppressed: number): Buffer {
   const { id, code, atMs, seq } = rejected;
   const at = new Date(atMs).toISOString();
-  const encode = (shown: string): Buffer =>
-    Buffer.from(
-      JSON.stringify({ id, topic: shown, code, at, seq, ...(suppressed > 0 ? { suppressed } : {}) }),
-    );
+  return fitting(topic, (shown) => ({ id, topic: shown, code, at, seq, ...heldBack(suppressed) }));
+}
+
+/**
+ * What the sender of a good one is told: `{"topic","code","at","seq"}`, its code being `stored`, `duplicate` or
+ * `forwarded`. One receipt stands for all readings of a list that ended alike: it has their number as `"n"` where they
+ * are several, and the `seq` of the first.
+ */
+export function encodeTaken(topic: string, { kind, atMs, seq, n }: Taken, suppressed: number): Buffer {
+  const at = new Date(atMs).toISOString();
+  const several = n > 1 ? { n } : {};
+  return fitting(topic, (shown) => ({
+    topic: shown,
+    code: kind,
+    at,
+    seq,
+    ...several,
+    ...heldBack(suppressed),
+  }));
+}
+
+function heldBack(suppressed: number): { suppressed?: number } {
+  return suppressed > 0 ? { suppressed } : {};
+}
+
+function fitting(topic: string, receipt: (shown: string) => Readonly<Record<string, unknown>>): Buffer {
+  const encode = (shown: string): Buffer => Buffer.from(JSON.stringify(receipt(shown)));
   const whole = encode(topic);
   if (whole.length <= MAX_RECEIPT_BYTES) return whole;
   const characters = Array.from(topic.slice(0, MAX_RECEIPT_BYTES));
@@ -29,7 +63,7 @@ export function encodeReceipt(topic: string, rejected: Rejected, suppressed: num
   return encode('');
 }
 
-/** A token bucket for the receipts of one client, which counts what it holds back. */
+/** A token bucket for one kind of receipts of one client, which counts what it holds back. */
 export class ReceiptAllowance {
   #tokens: number;
   #atMs: number;

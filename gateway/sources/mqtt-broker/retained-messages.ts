@@ -82,6 +82,15 @@ export class RetainedMessages {
   }
 }
 
+/** The same in several of them, one after another. */
+export async function* findIn(
+  stores: readonly RetainedMessages[],
+  filters: readonly string[],
+  wanted: () => boolean,
+): AsyncGenerator<RetainedMessage> {
+  for (const store of stores) yield* store.find(filters, wanted);
+}
+
 function sizeOf({ topic, payload }: RetainedMessage): number {
   return OVERHEAD_BYTES + topic.length * 2 + payload.length;
 }

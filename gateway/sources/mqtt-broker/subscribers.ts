@@ -26,6 +26,7 @@ export class Subscribers {
   readonly #bySubscriber = new Map<Subscriber, Map<string, Subscription>>();
   readonly #maxSubscriptions: number;
   #generation = 1;
+  #gatewayGeneration = 1;
 
   constructor(maxSubscriptions: number) {
     this.#maxSubscriptions = maxSubscriptions;
@@ -34,6 +35,11 @@ export class Subscribers {
   /** Differs after every change, so that answers of `has` can be kept until then. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Differs after every change of a filter that takes in something under `gateway/`. */
+  get gatewayGeneration(): number {
+    return this.#gatewayGeneration;
   }
 
   /** False when there are too many over all clients. */
@@ -51,7 +57,7 @@ export class Subscribers {
       const subscription = { subscriber, filter, qos };
       own.set(filter, subscription);
       this.#filters.add(filter, subscription);
-      this.#generation += 1;
+      this.#changed(filter);
     }
     subscriber.filters.set(filter, qos);
     return true;
@@ -63,9 +69,15 @@ export class Subscribers {
     subscriber.filters.delete(filter);
     if (own === undefined || subscription === undefined) return;
     this.#filters.remove(filter, subscription);
-    this.#generation += 1;
+    this.#changed(filter);
     own.delete(filter);
     if (own.size === 0) this.#bySubscriber.delete(subscriber);
+  }
+
+  #changed(filter: string): void {
+    this.#generation += 1;
+    // No wildcard at the first level reaches there.
+    if (filter.startsWith('gateway/')) this.#gatewayGeneration += 1;
   }
 
   removeAll(subscriber: Subscriber): void {

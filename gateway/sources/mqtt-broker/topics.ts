@@ -1,4 +1,5 @@
 /** Topic names and filters (MQTT 3.1.1, 4.7), and which of them belong to the gateway itself. Pure. */
+import { GENERATED, isGenerated } from './generated-ids.ts';
 
 export interface TopicLimits {
   readonly maxTopicBytes: number;
@@ -53,9 +54,10 @@ export function filterProblem(filter: string, limits: TopicLimits): string | nul
   return null;
 }
 
-/** Why this cannot be a client id; null when it can. Ids become topic levels, map keys and words in logs. */
+/** Why no client may ask for this id; null when it may. Ids become topic levels, map keys and words in logs. */
 export function clientIdProblem(clientId: string, maxBytes: number): string | null {
   if (Buffer.byteLength(clientId) > maxBytes) return 'client id too long';
+  if (isGenerated(clientId)) return `client ids that begin with ${GENERATED} are the gateway's to give`;
   for (let i = 0; i < clientId.length; i += 1) {
     const code = clientId.charCodeAt(i);
     if (code === SLASH || code === PLUS || code === HASH) return 'client id holds / + or #';
@@ -79,22 +81,34 @@ export function isHidden(topic: string): boolean {
   return topic.charCodeAt(0) === DOLLAR || isUnder(topic, 'gateway');
 }
 
+/** The device of `gateway/serial/{device}/write`, where clients may publish to serial ports; null for any other topic. */
+export function downlinkDevice(topic: string): string | null {
+  return /^gateway\/serial\/([^/]+)\/write$/.exec(topic)?.[1] ?? null;
+}
+
 const RECEIPTS = 'gateway/receipts';
 
+/** Where a client is told of its rejected readings, and of those it has a schema that asks for receipts of. */
 export function receiptTopic(clientId: string): string {
   return `${RECEIPTS}/${clientId}`;
 }
 
+/** Where it is told what became of every reading. */
+export function everyReceiptTopic(clientId: string): string {
+  return `${RECEIPTS}/${clientId}/all`;
+}
+
 /**
  * Whether this client may subscribe to this filter: not to `$SYS`, and to no receipts but its own
- * (`gateway/receipts/{id}`, `…/{id}/all`). Filters with a wildcard in the place of the id are granted and bring only
- * the client's own.
+ * (`gateway/receipts/{id}`, `…/{id}/all`, or both by a wildcard) unless it is an observer. Filters with a wildcard in the place of the id are
+ * granted to all, and bring others only their own.
  */
-export function maySubscribe(clientId: string, filter: string): boolean {
+export function maySubscribe(clientId: string, filter: string, isObserver: boolean): boolean {
   if (isUnder(filter, '$SYS')) return false;
-  if (!filter.startsWith(`${RECEIPTS}/`)) return true;
+  if (isObserver || !filter.startsWith(`${RECEIPTS}/`)) return true;
   const rest = filter.slice(RECEIPTS.length + 1);
-  return rest === clientId || rest === `${clientId}/all` || rest.startsWith('+') || rest === '#';
+  const own = ['', '/all', '/+', '/#'].some((end) => rest === clientId + end);
+  return own || rest.startsWith('+') || rest === '#';
 }
 
 /** Receipts go by a door of their own: no forwarded message may look like one. */

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { FORWARDED, STORED } from './support/fake-ingest.ts';
 import { settle, startBroker } from './support/harness.ts';
 import { watchLoop } from './support/loop-watch.ts';
 import { connectPacket, publishPacket, RawClient } from './support/raw-client.ts';
@@ -61,7 +62,7 @@ describe('random bytes', () => {
     const random = randomNumbers(seed);
     ingest.outcomeOf = ({ payload }) => {
       ingest.messages.length = 0;
-      return payload.length % 2 === 0 ? [{ kind: 'stored' }] : [{ kind: 'forwarded' }];
+      return payload.length % 2 === 0 ? STORED : FORWARDED;
     };
     const watch = watchLoop(() => clock.advance(2));
     const untilMs = performance.now() + SECONDS * 1000;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { accountedClient } from '../../../gateway/sources/mqtt-broker/generated-ids.ts';
 import { settle, startBroker } from './support/harness.ts';
 import { connectPacket, publishPacket } from './support/raw-client.ts';
 
@@ -98,7 +99,7 @@ describe('before a client is known', () => {
 });
 
 describe('a client id', () => {
-  it.each(['a/b', 'a+', '#', 'a\nb', 'a\u0000b', '\u0085', 'x'.repeat(129), 'é'.repeat(65)])(
+  it.each(['a/b', 'a+', '#', 'a\nb', 'a\u0000b', '\u0085', 'x'.repeat(129), 'é'.repeat(65), '(generated)-1'])(
     'like %j is refused with 2',
     async (clientId) => {
       const { socket, broker, ingest } = await startBroker();
@@ -118,10 +119,22 @@ describe('a client id', () => {
     expect((await client.next('connack')).returnCode).toBe(0);
     client.publish('a', 'x', { qos: 1 });
     await client.next('puback');
-    expect(ingest.messages[0]?.client).toMatch(/^[\w-]{20,60}$/);
+    expect(ingest.messages[0]?.client).toMatch(/^\(generated\)-[\w-]{36}$/);
     const kept = await socket();
     kept.sendConnect('', { clean: false });
     expect((await kept.next('connack')).returnCode).toBe(2);
+    const another = await socket();
+    another.sendConnect('');
+    await another.next('connack');
+    another.publish('a', 'x', { qos: 1 });
+    await another.next('puback');
+    const [first, second] = ingest.messages.map((message) => message.client);
+    // A repeat is told by its client: two of them must differ. In the account they are one.
+    expect(first).not.toBe(second);
+    expect(new Set(ingest.messages.map(({ client }) => accountedClient(client)))).toEqual(
+      new Set(['(generated)']),
+    );
+    expect(accountedClient('kitchen')).toBe('kitchen');
   });
 
   it.each(['__proto__', 'constructor', 'toString'])('%s is as good as another', async (clientId) => {
@@ -280,6 +293,7 @@ describe('subscribing', () => {
     const allowed = [
       'gateway/receipts/c1',
       'gateway/receipts/c1/all',
+      'gateway/receipts/c1/#',
       'gateway/receipts/#',
       'gateway/receipts/+',
     ];

@@ -1,8 +1,8 @@
 import type { Ingest, Ingested, Message, Outcome } from '../../../../gateway/contracts.ts';
 
-export const STORED: readonly Outcome[] = [{ kind: 'stored' }];
-export const FORWARDED: readonly Outcome[] = [{ kind: 'forwarded' }];
-export const DUPLICATE: readonly Outcome[] = [{ kind: 'duplicate' }];
+export const STORED: readonly Outcome[] = [{ kind: 'stored', receipt: null }];
+export const FORWARDED: readonly Outcome[] = [{ kind: 'forwarded', receipt: null }];
+export const DUPLICATE: readonly Outcome[] = [{ kind: 'duplicate', receipt: null }];
 
 export function rejected(id: string, seq: number | null = null): Outcome {
   return { kind: 'rejected', id, code: 'invalid', violations: [], atMs: 1_700_000_000_000, seq };

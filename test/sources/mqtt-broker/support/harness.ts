@@ -2,7 +2,11 @@ import { afterEach } from 'vitest';
 import type { Clock } from '../../../../gateway/contracts.ts';
 import type { EventFields, EventName, Events } from '../../../../gateway/monitoring/events.ts';
 import type { MqttLimits } from '../../../../gateway/sources/mqtt-broker/limits.ts';
-import { createMqttBroker, type MqttBroker } from '../../../../gateway/sources/mqtt-broker.ts';
+import {
+  createMqttBroker,
+  type MqttBroker,
+  type MqttBrokerDeps,
+} from '../../../../gateway/sources/mqtt-broker.ts';
 import { FakeIngest } from './fake-ingest.ts';
 import { type ConnectOptions, RawClient } from './raw-client.ts';
 
@@ -71,13 +75,17 @@ afterEach(async () => {
 });
 
 /** A broker on a port of the system's choice. It and its clients end with the test. */
-export async function startBroker(limits: Partial<MqttLimits> = {}): Promise<Harness> {
+export async function startBroker(
+  limits: Partial<MqttLimits> = {},
+  observers: readonly string[] = [],
+  takeDownlink?: MqttBrokerDeps['takeDownlink'],
+): Promise<Harness> {
   const ingest = new FakeIngest();
   const events = new RecordedEvents();
   const clock = new HeldClock();
   const broker = createMqttBroker(
-    { listeners: [{ host: '127.0.0.1', port: 0 }], limits },
-    { ingest, events, clock },
+    { listeners: [{ host: '127.0.0.1', port: 0 }], limits, observers },
+    { ingest, events, clock, ...(takeDownlink === undefined ? {} : { takeDownlink }) },
   );
   await broker.start();
   const port = broker.addresses()[0]?.port ?? 0;

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../contracts.ts';
+import type { Clock } from './contracts.ts';
 
 export interface FolderWatchOptions {
   readonly dir: string;
@@ -15,7 +15,7 @@ export interface FolderWatchOptions {
   readonly changed: () => Promise<void>;
 }
 
-/** Watches the files of a folder. @returns what ends it. */
+/** Watches the files of a folder. A leaf: schemas and devices.yaml are both followed by it. @returns what ends it. */
 export function watchFolder(options: FolderWatchOptions): () => void {
   const { dir, clock, accepts, settleMs, pollMs, changed } = options;
   const ended = new AbortController();

@@ -1,9 +1,9 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
-import { watchFolder } from '../../gateway/readings/folder-watch.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { systemClock } from '../gateway/clock.ts';
+import { watchFolder } from '../gateway/folder-watch.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
 
 const AT_ONCE = { timeout: 5000, interval: 10 };
 const ends: (() => void)[] = [];

@@ -1,0 +1,35 @@
+import { balanceOf, imbalanceWords } from './account-balance.ts';
+import type { Clock } from './contracts.ts';
+import type { Events } from './monitoring/events.ts';
+import { printable } from './printable.ts';
+import type { Store } from './store-contract.ts';
+
+export interface AccountWatchDeps {
+  readonly store: Pick<Store, 'account' | 'sinks'>;
+  readonly events: Events;
+  readonly clock: Clock;
+}
+
+const EVERY_MS = 60_000;
+
+/**
+ * Looks once a minute whether the account closes, and says so loudly where it does not: then the gateway has a bug.
+ * Resolves when `signal` aborts; never rejects.
+ */
+export async function watchAccount(
+  { store, events, clock }: AccountWatchDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await clock.sleep(EVERY_MS, signal);
+    if (signal.aborted) return;
+    const { imbalances, sum } = balanceOf(store.account(), store.sinks());
+    const [first] = imbalances;
+    if (first !== undefined)
+      events.emit('account.imbalance', {
+        difference: sum,
+        places: imbalances.length,
+        first: printable(imbalanceWords(first), 256),
+      });
+  }
+}

@@ -1,0 +1,34 @@
+import { systemClock } from '../clock.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
+import { loadDevices } from '../config/live-devices.ts';
+import { explain } from '../explain.ts';
+import { createInterpret } from '../interpret.ts';
+import type { DeviceBook } from '../ledger-contract.ts';
+import type { ExplainRequest, Explanation } from '../operations-contract.ts';
+import { NO_BOOK, NO_CLOCKS } from '../readings/mapping-deps.ts';
+import type { CommandParts } from './command-parts.ts';
+
+/** From the configuration and the schema files alone. */
+export function explainOffline(
+  config: GatewayConfig,
+  parts: CommandParts,
+  request: ExplainRequest,
+): Explanation {
+  const { devices, problems } = loadDevices(config);
+  const book: DeviceBook =
+    problems.length > 0 ? NO_BOOK : { of: (device) => devices.get(device) ?? null, version: 0 };
+  const loaded = parts.loadReadings(config, { clocks: NO_CLOCKS, book, isForStore: false });
+  return explain(request, {
+    readings: loaded.readings,
+    interpret: createInterpret({
+      formats: parts.createFormats(config),
+      maxPayloadBytes: config.limits.payloadBytes,
+    }),
+    nearest: (topic) => loaded.nearest(topic),
+    ledgers: { judge: () => null },
+    clocks: NO_CLOCKS,
+    isProvisional: false,
+    clock: systemClock,
+    unrouted: config.mqtt.unrouted,
+  });
+}

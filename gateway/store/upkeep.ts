@@ -1,0 +1,156 @@
+import type { Clock } from '../contracts.ts';
+import { isGatewayError, messageOf } from '../errors.ts';
+import type { Events } from '../monitoring/events.ts';
+import type { Books } from './books.ts';
+import type { GroupWriter } from './group-writer.ts';
+import type { StoreLimits } from './store-options.ts';
+import { planTidying, type Tidying } from './tidying.ts';
+import type { Change } from './transaction.ts';
+
+const EXPIRE_EVERY_MS = 60_000;
+/** By then, whoever is in the configuration has opened its ledger. */
+const UNCLAIMED_AFTER_MS = 10_000;
+const UNCLAIMED_AGAIN_MS = 3_600_000;
+
+export interface UpkeepDeps {
+  readonly books: Books;
+  readonly writer: GroupWriter;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** The store closes. */
+  readonly signal: AbortSignal;
+  /** One transaction that needs no reserve. */
+  readonly commit: (change: Change) => Promise<void>;
+  /** Looks at the disk. */
+  readonly refresh: () => Promise<void>;
+  /** After a look at the clock: whether readings are taken may have changed. */
+  readonly looked: () => void;
+  /** Counts that wait for a group, while none comes. */
+  readonly commitLateCounts: () => Promise<void>;
+}
+
+/** What a store does beside taking: folds, drops, trims, ages; after commits, and when the clock says so. */
+export class Upkeep {
+  readonly #deps: UpkeepDeps;
+  #foldedAtMs: number;
+  #expiredAtMs: number;
+  #unclaimedAtMs: number;
+  #isTidying: boolean = false;
+
+  constructor(deps: UpkeepDeps) {
+    this.#deps = deps;
+    this.#foldedAtMs = deps.clock.monotonicMs();
+    this.#expiredAtMs = this.#foldedAtMs;
+    this.#unclaimedAtMs = this.#foldedAtMs + UNCLAIMED_AFTER_MS;
+  }
+
+  /** After whatever may have changed what the store should let go. `thorough`: also of little. */
+  look(thorough = false): void {
+    if (this.#isTidying || this.#deps.signal.aborted || !this.#isUntidy(thorough)) return;
+    this.#isTidying = true;
+    const stop = (): void => {
+      this.#isTidying = false;
+    };
+    this.#deps.writer
+      .upkeep(() => this.#tidy(thorough, false))
+      .then((wasWorth) => {
+        stop();
+        if (!wasWorth) return;
+        this.#deps.looked();
+        this.look(thorough);
+      }, stop);
+  }
+
+  /** Until it closes. */
+  async keepUp(everyMs: number): Promise<void> {
+    const { clock, events, signal, refresh, looked, commitLateCounts } = this.#deps;
+    for (;;) {
+      await clock.sleep(everyMs, signal);
+      if (!signal.aborted) await refresh();
+      if (signal.aborted) return;
+      looked();
+      this.look(true);
+      this.#sayUnclaimed();
+      try {
+        await commitLateCounts();
+        if (clock.monotonicMs() - this.#expiredAtMs >= EXPIRE_EVERY_MS) await this.#expireRejected();
+      } catch (error) {
+        // A transaction that failed is known to the store, which tries again when it has healed.
+        if (!isGatewayError(error)) events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
+      }
+    }
+  }
+
+  /** At the end, within the last piece of upkeep: everything into its folded form, so that a start replays nothing. */
+  async foldAll(): Promise<void> {
+    const { log } = this.#deps.books;
+    if (log.folded.seq < log.lastSeq) await this.#tidy(true, true);
+    while (log.foldedThrough < log.folded.seq) await this.#tidy(true, false);
+  }
+
+  /** Never throws: a broken record must not make a commit look failed that is on disk. */
+  #isUntidy(thorough: boolean): boolean {
+    try {
+      return this.#plan(thorough, false) !== null;
+    } catch (error) {
+      this.#deps.events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
+      return false;
+    }
+  }
+
+  #plan(thorough: boolean, fold: boolean): Tidying | null {
+    const { books, limits } = this.#deps;
+    const { log, sinks } = books;
+    const foldDue = fold || this.#isFoldDue();
+    const flushDue = log.foldedThrough < log.folded.seq;
+    return planTidying({ log, sinks, limits, foldDue, flushDue, thorough });
+  }
+
+  #isFoldDue(): boolean {
+    const { books, limits, clock } = this.#deps;
+    const { folded, lastSeq, last } = books.log;
+    if (lastSeq === folded.seq) return false;
+    return (
+      last.cost - folded.marks.cost >= limits.foldBytes ||
+      lastSeq - folded.seq >= limits.foldGroups ||
+      clock.monotonicMs() - this.#foldedAtMs >= limits.foldAfterMs
+    );
+  }
+
+  /** One transaction of folding, dropping and trimming. False: there was nothing to do. */
+  async #tidy(thorough: boolean, fold: boolean): Promise<boolean> {
+    const { books, commit, clock, events } = this.#deps;
+    const plan = this.#plan(thorough, fold);
+    if (plan === null) return false;
+    const change = books.tidy(plan);
+    await commit(change);
+    if (plan.fold) this.#foldedAtMs = clock.monotonicMs();
+    for (const { name, points } of change.dropped) events.emit('store.dropped', { sink: name, points });
+    return true;
+  }
+
+  #sayUnclaimed(): void {
+    const { books, clock, events } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#unclaimedAtMs) return;
+    this.#unclaimedAtMs = nowMs + UNCLAIMED_AGAIN_MS;
+    for (const { name, configured, pending } of books.sinks.ledgers()) {
+      if (!configured) events.emit('store.sink-unclaimed', { sink: name, points: pending });
+    }
+  }
+
+  /** Removes rejected readings that are older than allowed. */
+  async #expireRejected(): Promise<void> {
+    const { books, writer, limits, clock, commit, signal } = this.#deps;
+    this.#expiredAtMs = clock.monotonicMs();
+    let isMore = true;
+    while (isMore && !signal.aborted) {
+      isMore = await writer.upkeep(async () => {
+        const change = books.rejected.expire(clock.nowMs() - limits.rejected.maxAgeMs);
+        if (change !== null) await commit(change);
+        return change !== null;
+      });
+    }
+  }
+}
