@@ -64,7 +64,7 @@ async function fill(gateway: GatewayProcess, highest: { rss: number }): Promise<
     const seconds = points - pending > 500_000 ? 5 : 1;
     await generate(
       gateway.port,
-      { connections: 50, window: 50, seconds },
+      { connections: 50, window: 50, seconds, devices: 0 },
       '--warmup',
       '0',
       '--prefix',
@@ -74,7 +74,7 @@ async function fill(gateway: GatewayProcess, highest: { rss: number }): Promise<
 }
 
 async function liveLoad(gateway: GatewayProcess, seconds: number, prefix: string): Promise<Running> {
-  const load = { connections: 50, window: 50, seconds };
+  const load = { connections: 50, window: 50, seconds, devices: 0 };
   const child = start(
     process.execPath,
     generatorArgs(gateway.port, load, '--warmup', '0', '--rate', String(live), '--prefix', prefix),

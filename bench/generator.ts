@@ -23,6 +23,8 @@ const { values } = parseArgs({
     /** Only connect, and hold the connections until the measured seconds are over. */
     idle: { type: 'boolean', default: false },
     prefix: { type: 'string', default: 'bench' },
+    /** Readings come from so many devices by turns, at most one for each place in the window; 0: one a connection. */
+    devices: { type: 'string', default: '0' },
   },
 });
 
@@ -33,6 +35,7 @@ const measuredMs = Number(values.seconds) * 1000;
 const warmupMs = Number(values.warmup) * 1000;
 const qos = values.qos === '0' ? 0 : 1;
 const rate = Number(values.rate);
+const devicesEach = Math.min(window, Math.ceil(Number(values.devices) / connections));
 const QUIET_MS = 5000;
 const TS_DIGITS = 13;
 const SEQ_DIGITS = 9;
@@ -64,10 +67,13 @@ class Device {
 
   constructor(socket: Socket, name: string) {
     this.#socket = socket;
+    // All packets of a connection are equally long.
+    const deviceOf = (slot: number): string =>
+      devicesEach === 0 ? name : `${name}-${String(slot % devicesEach).padStart(5, '0')}`;
     const one = (messageId: number): Buffer =>
       generate({
         cmd: 'publish',
-        topic: `sensors/${name}/environment`,
+        topic: `sensors/${deviceOf(messageId)}/environment`,
         payload: `{"ts":${this.#baseTs},"temperature":21.53,"humidity":45.2,"pressure":1013.25,"seq":${FIRST_SEQ}}`,
         qos,
         dup: false,

@@ -23,6 +23,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     connections: { type: 'string', default: '50' },
     window: { type: 'string', default: '50' },
+    /** Readings come from so many devices, over the connections; 0: one a connection. */
+    devices: { type: 'string', default: '0' },
     idle: { type: 'string', default: '15000' },
     /** Only these contenders, comma-separated; then no latency, memory and start, and nothing is written. */
     only: { type: 'string' },
@@ -34,6 +36,7 @@ const load = {
   connections: Number(values.connections),
   window: Number(values.window),
   seconds: Number(values.seconds),
+  devices: Number(values.devices),
 };
 
 function progress(text: string): void {

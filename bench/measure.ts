@@ -41,13 +41,15 @@ export interface Load {
   readonly connections: number;
   readonly window: number;
   readonly seconds: number;
+  /** 0: one a connection. */
+  readonly devices: number;
 }
 
 export function generatorArgs(port: number, load: Load, ...more: string[]): string[] {
   return [
     GENERATOR,
     ...['--port', String(port), '--connections', String(load.connections), '--window', String(load.window)],
-    ...['--seconds', String(load.seconds), ...more],
+    ...['--seconds', String(load.seconds), '--devices', String(load.devices), ...more],
   ];
 }
 
@@ -160,7 +162,7 @@ export async function idleConnectionBytes(
   try {
     await sleep(1500);
     const before = rssAnonBytes(gateway.pid());
-    const load = { connections, window: 1, seconds: 75 };
+    const load = { connections, window: 1, seconds: 75, devices: 0 };
     const child = start(process.execPath, generatorArgs(gateway.port, load, '--idle', '--prefix', 'idle'));
     await until('all are connected', () => child.stderr().includes('connected') || child.ended() !== null, {
       timeoutMs: 60_000,
