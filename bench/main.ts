@@ -15,6 +15,7 @@ import {
   throughputOf,
 } from './measure.ts';
 import { type Measured, machineLine, rateOf, replaceBetweenMarkers, tableOf } from './report.ts';
+import { serialPorts } from './serial-ports.ts';
 
 const { values } = parseArgs({
   allowNegative: true,
@@ -64,7 +65,14 @@ async function main(): Promise<void> {
       progress(`round ${round + 1}: ${name}: acknowledged ${result.acknowledgedPerSecond}/s${found}`);
     }
   }
-  const measured: Measured = { rounds, latency: null, idle: null, startMs: [], seconds: load.seconds };
+  const measured: Measured = {
+    rounds,
+    latency: null,
+    idle: null,
+    startMs: [],
+    serial: null,
+    seconds: load.seconds,
+  };
   const complete = wanted === undefined ? await theRest(measured) : measured;
   const text = `${machineLine(new Date())}\n\n${tableOf(complete)}`;
   process.stdout.write(`${text}\n`);
@@ -82,11 +90,15 @@ async function theRest(measured: Measured): Promise<Measured> {
   progress(
     `latency at ${Math.round(perSecond)}/s: p99 ${latency.p99Ms} ms; the disk's own sync ${latency.syncP99Ms} ms`,
   );
+  const serial = await serialPorts(50, 100, load.seconds);
+  progress(
+    `50 serial ports: ${serial.found} of ${serial.sent} lines found, ${serial.cores.toFixed(2)} cores`,
+  );
   const connections = Number(values.idle);
-  if (connections === 0) return { ...measured, startMs, latency };
+  if (connections === 0) return { ...measured, startMs, latency, serial };
   const bytes = await idleConnectionBytes(connections);
   progress(`${connections} idle connections: ${Math.round(bytes.settled)} bytes each`);
-  return { ...measured, startMs, latency, idle: { connections, ...bytes } };
+  return { ...measured, startMs, latency, serial, idle: { connections, ...bytes } };
 }
 
 try {

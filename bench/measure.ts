@@ -195,7 +195,7 @@ export async function startToListeningMs(): Promise<number> {
 }
 
 /** User and system time of processes so far, s (Linux: 100 ticks a second). */
-function cpuSeconds(pids: readonly number[]): number {
+export function cpuSeconds(pids: readonly number[]): number {
   let ticks = 0;
   for (const pid of pids) {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { CONTENDER_TITLES, type ContenderName } from './contenders.ts';
 import type { Throughput } from './measure.ts';
+import type { SerialRun } from './serial-ports.ts';
 
 export interface Measured {
   readonly rounds: Readonly<Record<ContenderName, readonly Throughput[]>>;
@@ -16,6 +17,7 @@ export interface Measured {
   /** Bytes each: just after they connected, and once the process has settled. */
   readonly idle: { connections: number; atFirst: number; settled: number } | null;
   readonly startMs: readonly number[];
+  readonly serial: SerialRun | null;
   readonly seconds: number;
 }
 
@@ -33,7 +35,7 @@ export function rateOf(rounds: readonly Throughput[]): number {
 }
 
 export function tableOf(measured: Measured): string {
-  const { rounds, latency, idle, startMs } = measured;
+  const { rounds, latency, idle, startMs, serial } = measured;
   const gateway = rateOf(rounds['gateway-influx']);
   const paused = rateOf(rounds['gateway-paused']);
   const ratio = (title: string, value: number, mark: number, more: number, detail: string): string =>
@@ -106,6 +108,18 @@ export function tableOf(measured: Measured): string {
   if (startMs.length > 0) {
     lines.push(
       atMost('start to listening', median(startMs) / 1000, ' s', 1, 0.5, `median of ${startMs.length}`),
+    );
+  }
+  if (serial !== null) {
+    const { ports, perSecond, sent, found, cores } = serial;
+    lines.push(
+      ratio(
+        `${ports} serial ports at ${perSecond} lines/s each, found in InfluxDB against sent`,
+        found / sent,
+        1,
+        1,
+        `${thousands(found)} : ${thousands(sent)}, with ${cores.toFixed(2)} cores`,
+      ),
     );
   }
   // What was not measured this time has no row.

@@ -1,5 +1,6 @@
 import { balanceOf, imbalanceWords } from './account-balance.ts';
 import type { Clock } from './contracts.ts';
+import { messageOf } from './errors.ts';
 import type { Events } from './monitoring/events.ts';
 import { printable } from './printable.ts';
 import type { Store } from './store-contract.ts';
@@ -23,13 +24,21 @@ export async function watchAccount(
   for (;;) {
     await clock.sleep(EVERY_MS, signal);
     if (signal.aborted) return;
-    const { imbalances, sum } = balanceOf(store.account(), store.sinks());
-    const [first] = imbalances;
-    if (first !== undefined)
-      events.emit('account.imbalance', {
-        difference: sum,
-        places: imbalances.length,
-        first: printable(imbalanceWords(first), 256),
-      });
+    try {
+      look(store, events);
+    } catch (error) {
+      events.emit('hook.failed', { hook: 'account', error: messageOf(error) });
+    }
   }
+}
+
+function look(store: AccountWatchDeps['store'], events: Events): void {
+  const { imbalances, sum } = balanceOf(store.account(), store.sinks());
+  const [first] = imbalances;
+  if (first === undefined) return;
+  events.emit('account.imbalance', {
+    difference: sum,
+    places: imbalances.length,
+    first: printable(imbalanceWords(first), 256),
+  });
 }

@@ -203,6 +203,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
       versionOf,
       clock,
       sinks: deliveries.replays,
+      trueMs: (atMs) => wall.trueMs(atMs),
     }),
     history: {
       schemaText: (version) => readings.schemaText(version),
@@ -250,6 +251,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     await serial.start();
   }
   devices.start();
+  up.push(async () => devices.rest());
   if (config.measurementsEveryMs !== null) {
     const own = createOwnMeasurements({
       everyMs: config.measurementsEveryMs,

@@ -25,7 +25,7 @@ export interface IngestDeps {
   readonly arrival: ArrivalClock;
   readonly topics: TopicsSeen;
   readonly clock: Clock;
-  /** What becomes of a topic that no schema claims. */
+  /** What becomes of a topic that no schema claims. Readings of serial ports are rejected there in any case. */
   readonly unrouted: 'forward' | 'reject';
   readonly maxPayloadBytes: number;
 }
@@ -54,7 +54,9 @@ export function createIngest(deps: IngestDeps): Ingest {
     const route = readings.route(message.topic);
     topics.saw(message.topic, message.payload, route?.schemas ?? NO_SCHEMAS, nowMs);
     const clearsRetained = message.retain && message.payload.length === 0;
-    if (clearsRetained || (route === null && unrouted === 'forward')) return forward(message);
+    // What a serial port sends is never ordinary MQTT: it would be acknowledged, and be nowhere.
+    const forwards = route === null && unrouted === 'forward' && message.source !== 'serial';
+    if (clearsRetained || forwards) return forward(message);
 
     const group = openGroup(message, route);
     const { transfer } = message;
@@ -64,11 +66,12 @@ export function createIngest(deps: IngestDeps): Ingest {
     const wasProvisional = arrival.isProvisional;
     const interpreted = interpret(message, route, arrival, nowMs);
     if (repeat !== null && interpreted.every(isRecognisable)) return duplicate(message, route, group, repeat);
-    if (transfer !== null) repeats.remember(message, transfer, interpreted.length, group);
     group.arrivedAt(arrival.highWaterMs);
     // The clock may have been set in between.
     if (wasProvisional || arrival.isProvisional) group.markProvisional();
     const { outcomes, originals } = keep(message, route, interpreted, group, nowMs);
+    // Not before it is kept: a resend of what was not must never be taken for a repeat.
+    if (transfer !== null) repeats.remember(message, transfer, interpreted.length, group);
     return { outcomes, committed: withOriginals(group, originals) };
   }
 

@@ -52,7 +52,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
     device: string,
     message: Message,
     element: Buffer | undefined,
-    index: number,
+    index: number | null,
     group: Group,
     nowMs: number,
   ): Outcome {
@@ -65,7 +65,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
       client,
       device,
       schema,
-      index: element === undefined ? null : index,
+      index,
       atMs: nowMs,
       payload: element ?? message.payload,
       violations,
@@ -98,8 +98,9 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
     const originals = new Set<Promise<void>>();
     const outcomes = readings.map((reading, i): Outcome => {
       const element = elements?.[i];
+      const index = readings.length > 1 ? i : null;
       const device = deviceOf(reading, message, route);
-      if (reading.kind === 'bad') return reject(reading, device, message, element, i, group, nowMs);
+      if (reading.kind === 'bad') return reject(reading, device, message, element, index, group, nowMs);
       const judgement = ledgers.judge(reading);
       if (judgement === null) {
         store(reading, message, group, nowMs);
@@ -116,7 +117,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
       const { code, violations } = judgement;
       const { schema, sentUs, seq } = reading;
       const bad: BadReading = { kind: 'bad', device, schema, code, violations, sentUs, seq };
-      return reject(bad, device, message, element, i, group, nowMs);
+      return reject(bad, device, message, element, index, group, nowMs);
     });
     return { outcomes, originals: together(originals) };
   };

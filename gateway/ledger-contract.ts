@@ -17,7 +17,7 @@ export type Judgement =
       readonly violations: BadReading['violations'];
     };
 
-/** Repeats by identity, field types, the series budget, clocks and devices. Bounded in each of them. */
+/** Repeats by identity, field types, the series budget, clocks and devices. Bounded in each of them. Never throws. */
 export interface Ledgers {
   /** Null: it may be stored. Changes nothing. */
   judge(point: Point): Judgement | null;

@@ -4,6 +4,7 @@ import type { Clock } from './contracts.ts';
 import { GatewayError } from './errors.ts';
 import type {
   DeviceAccount,
+  DeviceFilter,
   DeviceReport,
   ExplainRequest,
   Explanation,
@@ -51,7 +52,11 @@ export interface OperationsDeps {
   readonly history: SchemaHistory;
   readonly ledgers: LedgerAnswers;
   /** The registry. */
-  readonly devices: { list(): readonly DeviceReport[]; report(device: string): DeviceReport | null };
+  readonly devices: {
+    /** Latest heard first. */
+    list(filter: DeviceFilter, limit: number): readonly DeviceReport[];
+    report(device: string): DeviceReport | null;
+  };
   readonly clock: Clock;
 }
 
@@ -161,12 +166,8 @@ export function createOperations(deps: OperationsDeps): Operations {
       await store.forgetSink(name);
     },
 
-    async devices({ silent }) {
-      return deps.devices
-        .list()
-        .filter(({ state }) => silent !== true || state === 'silent')
-        .sort((a, b) => b.lastSeenMs - a.lastSeenMs)
-        .slice(0, MAX_ROWS);
+    async devices(filter) {
+      return deps.devices.list(filter, MAX_ROWS);
     },
 
     async device(device) {

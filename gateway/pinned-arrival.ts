@@ -3,15 +3,20 @@ import type { ArrivalClock } from './contracts.ts';
 /** The upper half of a millisecond: the arrival clock counts up from its beginning and comes nowhere near. */
 const FROM_NS = 500_000;
 const SPAN_NS = 500_000;
+/** A rejected message may turn out to be a list: so far apart ids that follow one another begin. */
+const APART_NS = 1_000;
 
 /**
  * The arrival clock of a rejected reading that is replayed: it stands at the millisecond in which the reading came, and
  * the digits below follow from the rejection's id. Ids follow one another, so those of one millisecond get digits of
- * their own; and a replay that is done again after a crash makes the same point, not a second one.
+ * their own: 500,000 rejections of one reading each, or 500 of a list of up to 1,000. And a replay that is done again
+ * after a crash makes the same point, not a second one.
  */
 export function createPinnedArrival(id: string, atMs: number): ArrivalClock {
   const ms = Math.trunc(atMs);
-  let next = numberOf(id) % SPAN_NS;
+  const number = numberOf(id);
+  const lists = SPAN_NS / APART_NS;
+  let next = (number % lists) * APART_NS + (Math.trunc(number / lists) % APART_NS);
   return {
     nextNs() {
       const ns = FROM_NS + next;

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Clock, Formats, Message, Outcome, Reading, Readings, Route } from './contracts.ts';
+import type { BadReading, Clock, Formats, Message, Outcome, Reading, Readings, Route } from './contracts.ts';
 import { GatewayError } from './errors.ts';
 import type { Interpret } from './interpret.ts';
 import { createKeep } from './keep.ts';
@@ -22,6 +22,8 @@ export interface ReplayDeps {
   readonly versionOf: (schema: string) => string | null;
   readonly clock: Clock;
   readonly sinks: SinkReplays;
+  /** See `WallClock.trueMs`: for what came before the gateway's clock was set. */
+  readonly trueMs: (atMs: number) => number | null;
 }
 
 export interface Replay {
@@ -60,8 +62,24 @@ type Look =
     }
   | { readonly kind: 'bad'; readonly reading: Reading; readonly why: Why };
 
+const NO_TIME_YET: BadReading = {
+  kind: 'bad',
+  device: null,
+  schema: null,
+  code: 'time-out-of-range',
+  violations: [
+    {
+      pointer: '',
+      message: 'came before the clock of this gateway was set, and it is not set yet: replay it when it is',
+    },
+  ],
+  sentUs: null,
+  seq: null,
+};
+const UNDATED: readonly Look[] = [{ kind: 'bad', reading: NO_TIME_YET, why: NO_TIME_YET }];
+
 export function createReplay(deps: ReplayDeps): Replay {
-  const { store, readings, interpret, formats, ledgers, versionOf, clock } = deps;
+  const { store, readings, interpret, formats, ledgers, versionOf, clock, trueMs } = deps;
   const keep = createKeep({
     formats,
     versionOf,
@@ -84,9 +102,11 @@ export function createReplay(deps: ReplayDeps): Replay {
   } {
     const message = messageFrom(rejection, isQuestion);
     const route = readings.route(message.topic);
-    const nowMs = rejection.atMs < CLOCK_UNSET_BEFORE_MS ? clock.nowMs() : rejection.atMs;
-    const arrival = createPinnedArrival(rejection.id, rejection.atMs);
-    const looks = interpret(message, route, arrival, nowMs).map((reading): Look => {
+    const { id, atMs } = rejection;
+    const arrivedMs = atMs < CLOCK_UNSET_BEFORE_MS ? trueMs(atMs) : atMs;
+    if (arrivedMs === null) return { message, route, looks: UNDATED };
+    const arrival = createPinnedArrival(id, arrivedMs);
+    const looks = interpret(message, route, arrival, arrivedMs).map((reading): Look => {
       if (reading.kind === 'bad') return { kind: 'bad', reading, why: reading };
       const judgement = ledgers.judge(reading);
       if (judgement === null) return { kind: 'stored', reading };

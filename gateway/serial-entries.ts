@@ -5,6 +5,7 @@ import { canonicalSpec } from './formats/canonical-spec.ts';
 import { formatProblem } from './formats/formats.ts';
 import type { FramingOptions } from './sources/framing/framing-options.ts';
 import { framingProblem } from './sources/framing/framing-problem.ts';
+import type { HeaderKind } from './sources/serial/csv-header.ts';
 import type { SerialEntry } from './sources/serial/serial-entry.ts';
 
 /** The configured ports as the serial source takes them. @throws GatewayError `config-invalid`: see `serialProblems`. */
@@ -13,7 +14,7 @@ export function serialEntries(ports: readonly SerialPortConfig[]): readonly Seri
   if (problems.length > 0) throw new GatewayError('config-invalid', problems.join('\n'));
   return ports.map((port) => {
     const format = port.format === null ? null : canonicalSpec(port.format);
-    return { ...port, framing: framingOf(port), format, csvHeader: readsHeader(format) };
+    return { ...port, framing: framingOf(port), format, csvHeader: headerKind(format) };
   });
 }
 
@@ -50,9 +51,10 @@ function framingOf({ framing }: SerialPortConfig): FramingOptions {
   return framing as FramingOptions;
 }
 
-function readsHeader(format: string | null): boolean {
-  if (format === 'csv') return true;
-  if (format?.startsWith('{"csv":') !== true) return false;
-  const { csv }: { csv: { columns?: unknown } } = JSON.parse(format);
-  return csv.columns === undefined || csv.columns === 'header';
+function headerKind(format: string | null): HeaderKind | null {
+  if (format === 'csv') return 'marks';
+  if (format?.startsWith('{"csv":') !== true) return null;
+  const { csv }: { csv: { columns?: unknown; delimiter?: unknown } } = JSON.parse(format);
+  if (csv.columns !== undefined && csv.columns !== 'header') return null;
+  return csv.delimiter === 'space' ? 'blanks' : 'marks';
 }

@@ -77,7 +77,7 @@ export async function startKnowledge(
   up.push(async () => readings.close());
   const ledgers = createLedgers({
     store,
-    devices,
+    devices: devices.registry,
     clock,
     events,
     sinks: new Set(config.sinks.map(({ name }) => name)),

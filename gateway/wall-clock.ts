@@ -24,6 +24,11 @@ export interface WallClock {
   run(signal: AbortSignal): Promise<void>;
   /** Looks now: also before the first reading. */
   look(): void;
+  /**
+   * When that was which the clock, not set yet, called `atMs`: exact for this run; of an earlier one nothing is known, and
+   * it counts as now. Null while the clock is not set.
+   */
+  trueMs(atMs: number): number | null;
 }
 
 /** This program was made after it. */
@@ -50,6 +55,9 @@ export function createWallClock(deps: WallClockDeps): WallClock {
   /** By how much the wall clock is ahead of uptime: it moves only when somebody sets it. */
   const aheadMs = (): number => clock.nowMs() - clock.monotonicMs();
   const startedAheadMs = aheadMs();
+  const startedWallMs = clock.nowMs();
+  /** By how much the clock was wrong before it was set. */
+  let setByMs = 0;
   let lookedAheadMs = startedAheadMs;
   let baseNs: string | null = null;
   let isKeeping = false;
@@ -77,7 +85,8 @@ export function createWallClock(deps: WallClockDeps): WallClock {
     if (reason !== null) events.emit('clock.unconfirmed', { minutes: Math.round(waitedMs / 60_000), reason });
     else if (told !== null) events.emit('clock.set', { seconds: Math.round(waitedMs / 1000) });
     lookedAheadMs = aheadMs();
-    onSet(lookedAheadMs - startedAheadMs);
+    setByMs = lookedAheadMs - startedAheadMs;
+    onSet(setByMs);
   }
 
   function lookForStep(): void {
@@ -114,6 +123,11 @@ export function createWallClock(deps: WallClockDeps): WallClock {
   return {
     arrival,
     look,
+    trueMs(atMs) {
+      if (arrival.isProvisional) return null;
+      const nowMs = clock.nowMs();
+      return atMs < startedWallMs ? nowMs : Math.min(nowMs, atMs + setByMs);
+    },
     async run(signal) {
       while (!signal.aborted) {
         look();

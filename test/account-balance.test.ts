@@ -82,3 +82,29 @@ test('it is looked at every minute, and said as an error each time', async () =>
   stopping.abort();
   await watching;
 });
+
+test('a look that fails is told, and the next one comes', async () => {
+  const clock = new LeapingClock();
+  const emitted: string[] = [];
+  let looks = 0;
+  const stopping = new AbortController();
+  const watching = watchAccount(
+    {
+      store: {
+        account() {
+          looks += 1;
+          throw new Error('the disk');
+        },
+        sinks: () => [],
+      },
+      events: { emit: (name) => emitted.push(name) },
+      clock,
+    },
+    stopping.signal,
+  );
+  await clock.pass(121_000);
+  expect(looks).toBe(2);
+  expect(emitted).toEqual(['hook.failed', 'hook.failed']);
+  stopping.abort();
+  await watching;
+});

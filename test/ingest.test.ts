@@ -103,6 +103,22 @@ describe('ingest', () => {
     expect(kept?.payload.toString()).toBe(' {"temperature":"x"} ');
   });
 
+  it('takes a message that could not be kept for new when it is sent again', async () => {
+    let isBroken: boolean = true;
+    build({
+      ledgers: {
+        keep: () => {
+          if (isBroken) throw new Error('broken');
+        },
+      },
+    });
+    const transfer = { packetId: 7, qos: 1, dup: false, connection: 1 } as const;
+    expect(() => ingest.ingest(message('{"temperature":1}', { transfer }))).toThrow('broken');
+    isBroken = false;
+    const again = message('{"temperature":1}', { transfer: { ...transfer, dup: true } });
+    expect(ingest.ingest(again).outcomes).toMatchObject([{ kind: 'stored' }]);
+  });
+
   it.each([
     ['undecodable', '{"temperature":'],
     ['undecodable', ''],
@@ -118,6 +134,10 @@ describe('ingest', () => {
 
   it('forwards a topic that no schema claims, or rejects it where that is configured', async () => {
     expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toMatchObject([{ kind: 'forwarded' }]);
+    expect(
+      ingest.ingest(message('x', { topic: 'a/b', source: 'serial', device: 'shed' })).outcomes,
+      'what a serial port sent would be acknowledged and be nowhere',
+    ).toMatchObject([{ kind: 'rejected', code: 'no-route' }]);
     build({ unrouted: 'reject' });
     expect(ingest.ingest(message('x', { topic: 'a/b' })).outcomes).toMatchObject([
       { kind: 'rejected', code: 'no-route' },

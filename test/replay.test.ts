@@ -78,9 +78,11 @@ function replayUnder(
   readings: Readings,
   ledgers: Partial<Ledgers> = {},
   sinks: SinkReplays = NO_SINKS,
+  trueMs: (atMs: number) => number | null = () => nowMs,
 ): Replay {
   nowMs = NOW_MS;
   return createReplay({
+    trueMs,
     ...{ store, readings, interpret, formats, clock, sinks },
     ledgers: ledgersWith(ledgers),
     versionOf: () => 'v2',
@@ -183,8 +185,32 @@ describe('a replay', () => {
     expect(new Set(times).size).toBe(1000);
     for (const time of times) expect(time).toMatch(new RegExp(`^${THEN_MS}[5-9]\\d{5}$`));
     expect(createPinnedArrival(`r${(1_234_567).toString(36)}`, THEN_MS + 0.25).nextNs()).toBe(times[0]);
+    // Whole lists of one millisecond, too: a point with the time of another would take its place.
+    const lists = Array.from({ length: 20 }, (_, i) => {
+      const arrivals = createPinnedArrival(`r${(1_234_567 + i).toString(36)}`, THEN_MS);
+      return Array.from({ length: 300 }, () => arrivals.nextNs());
+    });
+    expect(new Set(lists.flat()).size).toBe(20 * 300);
     const list = createPinnedArrival('r1', THEN_MS);
     expect(new Set(Array.from({ length: 500 }, () => list.nextNs())).size).toBe(500);
+  });
+
+  it('gives what came before the gateway’s clock was set its real time, and waits until that is known', async () => {
+    nowMs = Date.UTC(2000, 0, 1) + 60_000;
+    await send('{"temperature":"21.5"}', readingsOf(NUMBER));
+    let byMs: number | null = null;
+    const replay = replayUnder(readingsOf(TEXT), {}, NO_SINKS, (atMs) =>
+      byMs === null ? null : atMs + byMs,
+    );
+    const report = await replayAll(replay);
+    expect(report).toMatchObject({ stored: 0, still: 1 });
+    expect(report.causes[0]).toMatch(/it is not set yet/);
+    expect(linesIn()).toEqual([]);
+    byMs = THEN_MS - Date.UTC(2000, 0, 1);
+    expect(await replayAll(replay)).toMatchObject({ stored: 1, still: 0 });
+    expect(linesIn()).toEqual([
+      expect.stringMatching(new RegExp(`^m,device=kitchen temperature="21.5" ${THEN_MS + 60_000}\\d{6}$`)),
+    ]);
   });
 
   it('takes apart a list that had been kept whole', async () => {

@@ -13,6 +13,10 @@ need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
 need socat socat
 need strace strace
+# Only for compiling the example sketches anew: the tests run what is compiled.
+need avr-gcc gcc-avr
+[ -e /usr/lib/avr/include/avr/io.h ] || packages="$packages avr-libc"
+[ -d /usr/share/arduino/hardware/arduino/avr/cores ] || packages="$packages arduino-core-avr"
 
 if [ -z "$packages" ]; then
   echo 'test:setup: everything is installed'

@@ -74,6 +74,21 @@ class Machine {
 }
 
 describe('the clock of a machine that', () => {
+  it('was not set at first says later when it was what it called an early time', async () => {
+    const machine = new Machine(Date.UTC(2000, 0, 1));
+    const wall = machine.start();
+    await machine.pass(60_000);
+    const earlyMs = Date.UTC(2000, 0, 1) + 60_000;
+    expect(wall.trueMs(earlyMs)).toBeNull();
+    machine.set(NOW);
+    await machine.pass(1_000);
+    expect(wall.trueMs(earlyMs)).toBe(NOW);
+    expect(wall.trueMs(earlyMs + 3_600_000)).toBe(NOW + 1_000);
+    // Of an earlier run.
+    expect(wall.trueMs(0)).toBe(NOW + 1_000);
+    machine.end();
+  });
+
   it('is set from the start gives real times, and nothing is said', async () => {
     const machine = new Machine(NOW);
     machine.highWaterMs = NOW - 5;

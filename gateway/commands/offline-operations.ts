@@ -11,6 +11,7 @@ import type { Operations } from '../operations-contract.ts';
 import { createSchemaHistory } from '../readings/schema-history.ts';
 import { createReplay } from '../replay.ts';
 import type { Store } from '../store-contract.ts';
+import { RELEASED_MS } from '../wall-clock.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts, LoadedReadings } from './command-parts.ts';
 import { explainOffline } from './explain-offline.ts';
@@ -54,7 +55,7 @@ export function offlineOperations(
   };
   const ledgers = createLedgers({
     store,
-    devices,
+    devices: devices.registry,
     clock,
     events: NO_EVENTS,
     sinks,
@@ -89,6 +90,7 @@ export function offlineOperations(
       versionOf,
       clock,
       sinks: () => ({ why: 'no gateway runs, so its sink cannot be asked; start it first' }),
+      trueMs: () => (clock.nowMs() < RELEASED_MS ? null : clock.nowMs()),
     }),
     history: {
       schemaText: (version) => history.textOf(version),

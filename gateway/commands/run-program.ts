@@ -10,6 +10,7 @@ import { devicesCommand } from './devices.ts';
 import { explainCommand } from './explain.ts';
 import { fieldsCommand } from './fields.ts';
 import { rejectedCommand } from './rejected.ts';
+import { serialCommand } from './serial.ts';
 import { sinksCommand } from './sinks.ts';
 import { startCommand } from './start.ts';
 import { topicsCommand } from './topics.ts';
@@ -51,6 +52,7 @@ export async function runProgram(
     devicesCommand(io, parts),
     fieldsCommand(io, parts),
     sinksCommand(io, parts),
+    serialCommand(io, parts, fail),
   ])
     program.addCommand(command);
   forAll(program, (command) =>

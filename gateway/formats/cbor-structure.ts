@@ -13,8 +13,9 @@ const OTHER = 7;
 
 const INDEFINITE = 31;
 const BREAK = 0xff;
-/** Tag 55799: "this is CBOR", and nothing else. */
-const SELF_DESCRIBED = 55_799;
+/** Tags that make a number of a list of two; any other leaves a list what it is. */
+const DECIMAL_FRACTION = 4;
+const BIGFLOAT = 5;
 const REMEDY = 'send one CBOR data item (RFC 8949)';
 
 interface Open {
@@ -26,7 +27,7 @@ interface Open {
 }
 
 export interface CborStructure {
-  /** Where the elements of the outermost array begin and end; null where it is none, or a tag makes it something else. */
+  /** Where the elements of the outermost array begin and end; null where it is none, or a tag makes a number of it. */
   readonly elements: readonly (readonly [from: number, to: number])[] | null;
 }
 
@@ -39,7 +40,7 @@ export function cborStructure(payload: Buffer, bounds: JsonBounds): CborStructur
   const open: Open[] = [];
   const elements: (readonly [number, number])[] = [];
   let isList = false;
-  let isRetagged = false;
+  let isFraction = false;
   let tags = 0;
   let items = 0;
   let elementFrom = 0;
@@ -58,7 +59,7 @@ export function cborStructure(payload: Buffer, bounds: JsonBounds): CborStructur
 
     let complete = true;
     if (major === TAG) {
-      if (open.length === 0 && value !== SELF_DESCRIBED) isRetagged = true;
+      if (open.length === 0 && (value === DECIMAL_FRACTION || value === BIGFLOAT)) isFraction = true;
       tags += 1;
       at = next;
       continue;
@@ -86,7 +87,7 @@ export function cborStructure(payload: Buffer, bounds: JsonBounds): CborStructur
       if (around === undefined) {
         if (at !== payload.length)
           throw malformed(`${payload.length - at} bytes behind the end of the data item`, at);
-        return { elements: isList && !isRetagged ? elements : null };
+        return { elements: isList && !isFraction ? elements : null };
       }
       if (open.length === 1) elements.push([elementFrom, at]);
       around.left -= 1;

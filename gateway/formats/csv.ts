@@ -61,12 +61,26 @@ export function createCsvFormat(options: SpecOptions, bounds: JsonBounds): Forma
       if (rows.length === 1) return null;
       // Each stands for itself: with the header that names its columns.
       const before = header === null ? '' : `${text.slice(header.from, header.to)}\n`;
-      const elements = rows.map(({ from, to }) => before + text.slice(from, to));
-      // Alone, a row may look as if it had another delimiter than the first one.
-      if (elements.some((element) => delimiterIn(element) !== delimiterIn(text))) return null;
-      return elements.map((element) => Buffer.from(element));
+      const own = delimiterIn(text);
+      return rows.map(({ cells, from, to }) => {
+        const element = before + text.slice(from, to);
+        return Buffer.from(
+          delimiterIn(element) === own ? element : before + unmistakable(cells, own, decimal),
+        );
+      });
     },
   };
+}
+
+/** Alone, a row may look as if it had another delimiter than the first one: what looks like one is put into quotes. */
+function unmistakable(cells: readonly Cell[], delimiter: Delimiter, decimal: '.' | ','): string {
+  // A decimal comma stays as it is: in quotes the number would be a text.
+  const looksLikeOne = decimal === ',' ? /[\t;"]/ : /[\t;,"]/;
+  return cells
+    .map(({ text, isQuoted }) =>
+      isQuoted || looksLikeOne.test(text) ? `"${text.replaceAll('"', '""')}"` : text,
+    )
+    .join(delimiter);
 }
 
 function columnsOf(options: SpecOptions): Columns | null {

@@ -21,6 +21,8 @@ const NEVER_TICK = -0x4000_0000;
 const PER_DOCUMENT = 64;
 /** Documents in one transaction, each up to some 50 KB. */
 const PER_TRANSACTION = 16;
+/** Of a client's id, which may be longer than a document holds 64 of: enough to be recognised. */
+const MAX_CLIENT_CHARACTERS = 256;
 
 /**
  * The registry on disk: 64 devices a document, by their places, which do not change while a device is known. Only
@@ -123,7 +125,7 @@ function keptOf(entry: DeviceEntry, clock: readonly number[] | null): object {
     lastSeenMs,
     source,
     address,
-    client,
+    client: client.slice(0, MAX_CLIENT_CHARACTERS),
     schemas,
     readings,
     rejected,

@@ -28,7 +28,8 @@ export interface DeviceLedgerDeps {
 export interface DeviceLedger extends Pick<Ledgers, 'saw'> {
   readonly clocks: DeviceClockBook;
   readonly registry: DeviceRegistry;
-  list(filter?: DeviceFilter): readonly DeviceReport[];
+  /** Latest heard first, at most `limit`. */
+  list(filter?: DeviceFilter, limit?: number): readonly DeviceReport[];
   report(device: string): DeviceReport | null;
   figures(): { readonly devices: number; readonly silentDevices: number };
   /** The gateway's own clock was set (`WallClock.onSet`), or stepped. */
@@ -36,6 +37,8 @@ export interface DeviceLedger extends Pick<Ledgers, 'saw'> {
   gatewayClockStepped(): void;
   /** Looks for silence, and keeps what has changed every minute. What an earlier run kept is there before that. */
   start(): void;
+  /** Nobody falls silent from now on: before the sources stop, as then nobody can be heard. */
+  rest(): void;
   /** Keeps what has changed, and ends. Never rejects. */
   stop(): Promise<void>;
 }
@@ -57,6 +60,7 @@ export function createDeviceLedger(deps: DeviceLedgerDeps): DeviceLedger {
   documents.load();
   const silence = new Silence({ ...deps, registry });
   const ended = new AbortController();
+  const resting = new AbortController();
   const startedMs = clock.nowMs();
 
   async function keep(): Promise<void> {
@@ -70,7 +74,7 @@ export function createDeviceLedger(deps: DeviceLedgerDeps): DeviceLedger {
     clocks,
     registry,
     saw: (reading, device, outcome, message, atMs) => registry.saw(reading, device, outcome, message, atMs),
-    list: (filter) => registry.list(filter),
+    list: (filter, limit) => registry.list(filter, limit),
     report: (device) => registry.report(device),
     figures: () => ({ devices: registry.size, silentDevices: registry.silent }),
     gatewayClockSet(byMs) {
@@ -81,10 +85,12 @@ export function createDeviceLedger(deps: DeviceLedgerDeps): DeviceLedger {
     start() {
       const failed = (error: unknown): void =>
         events.emit('hook.failed', { hook: 'devices', error: messageOf(error) });
-      silence.run(ended.signal).catch(failed);
+      silence.run(resting.signal).catch(failed);
       keep().catch(failed);
     },
+    rest: () => resting.abort(),
     async stop() {
+      resting.abort();
       ended.abort();
       await documents.save();
     },

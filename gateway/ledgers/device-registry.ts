@@ -8,7 +8,7 @@ export interface DeviceRegistryOptions {
   readonly clocks: DeviceClockBook;
   readonly book: Pick<DeviceBook, 'of'>;
   readonly nowMs: () => number;
-  /** Beyond, the eighth not heard of for longest goes. */
+  /** Beyond, the eighth not heard of for longest goes, those heard of once before others. */
   readonly max?: number;
 }
 
@@ -100,11 +100,13 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
     return this.#entries.has(device);
   }
 
-  list({ silent }: DeviceFilter = {}): readonly DeviceReport[] {
-    const reports: DeviceReport[] = [];
-    for (const entry of this.#entries.values())
-      if (silent !== true || entry.isSilent) reports.push(this.reportOf(entry));
-    return reports;
+  /** Latest heard first. Only of those that are told a report is made: one of 50,000 would hold up everybody else. */
+  list({ silent }: DeviceFilter = {}, limit: number = Number.POSITIVE_INFINITY): readonly DeviceReport[] {
+    const entries = [...this.#entries.values()].filter((entry) => silent !== true || entry.isSilent);
+    return entries
+      .sort((a, b) => b.lastSeenMs - a.lastSeenMs)
+      .slice(0, limit)
+      .map((entry) => this.reportOf(entry));
   }
 
   report(device: string): DeviceReport | null {
@@ -163,10 +165,16 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
     this.#options.clocks.observe(entry.device, sentUs, nowMs);
   }
 
-  /** An eighth at a time, so that the search is paid for seldom. */
+  /**
+   * An eighth at a time, so that the search is paid for seldom. Those that sent one valid reading at most go first: a
+   * client that invents a device for each message pushes out its own, not one that sends once an hour.
+   */
   #forgetLongestUnheard(): void {
     const byAge = [...this.#entries.values()].sort(
-      (a, b) => a.seenTick - b.seenTick || a.lastSeenMs - b.lastSeenMs,
+      (a, b) =>
+        Number(isKnownAgain(a)) - Number(isKnownAgain(b)) ||
+        a.seenTick - b.seenTick ||
+        a.lastSeenMs - b.lastSeenMs,
     );
     for (const entry of byAge.slice(0, Math.ceil(this.#max / 8))) {
       entry.isForgotten = true;
@@ -177,4 +185,8 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
     }
     this.#last = null;
   }
+}
+
+function isKnownAgain({ readings, rejected }: DeviceEntry): boolean {
+  return readings - rejected > 1;
 }

@@ -1,9 +1,10 @@
-import type { Clock, Series } from '../contracts.ts';
+import type { Clock, Message, OutcomeKind, Point, Reading, Series } from '../contracts.ts';
 import { messageOf } from '../errors.ts';
 import type { Judgement, Ledgers } from '../ledger-contract.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { FieldReport, SeriesReport } from '../operations-contract.ts';
-import type { Store } from '../store-contract.ts';
+import type { Group, Store } from '../store-contract.ts';
+import type { DeviceRegistry } from './device-registry.ts';
 import { FieldTypes } from './field-types.ts';
 import type { DatabaseTypes } from './field-types-databases.ts';
 import { GroupsUnderWay } from './groups-under-way.ts';
@@ -15,7 +16,7 @@ export interface LedgersDeps {
   /** What was kept is taken up at once, so this comes before the store's first group. */
   readonly store: Pick<Store, 'identities' | 'document' | 'documents' | 'setDocuments'>;
   /** The registry of devices. */
-  readonly devices: Pick<Ledgers, 'saw'>;
+  readonly devices: Pick<DeviceRegistry, 'saw' | 'sawAs' | 'entryOf'>;
   readonly clock: Clock;
   readonly events: Events;
   /** Names of the sinks in use. */
@@ -54,9 +55,9 @@ const TICK_MS = 60_000;
  */
 export function createLedgers(deps: LedgersDeps): GatewayLedgers {
   const { store, devices, clock, events } = deps;
-  const groups = new GroupsUnderWay((error) =>
-    events.emit('hook.failed', { hook: 'ledgers', error: messageOf(error) }),
-  );
+  const failed = (error: unknown): void =>
+    events.emit('hook.failed', { hook: 'ledgers', error: messageOf(error) });
+  const groups = new GroupsUnderWay(failed);
   const identities = new Identities(groups);
   identities.restore(store.identities);
   const types = new FieldTypes({ groups, documents: store, clock, events, sinks: deps.sinks });
@@ -66,41 +67,80 @@ export function createLedgers(deps: LedgersDeps): GatewayLedgers {
   let lastBad: LastBad | null = null;
   let tickedMs = clock.nowMs();
 
+  function judge(point: Point): Judgement | null {
+    const { identity } = point;
+    const repeat = identity === null ? null : identities.judge(point.device, identity);
+    if (repeat !== null) return repeat;
+    const known = knownOf(point.series);
+    const judgement = types.judge(point, known) ?? series.judge(point.series, known);
+    if (judgement?.kind === 'bad') lastBad = { judgement, known, series: point.series };
+    return judgement;
+  }
+
+  function keep(point: Point, group: Group): void {
+    const known = knownOf(point.series);
+    if (point.identity !== null) identities.keep(point.device, point.identity, group);
+    types.keep(point, known, group);
+    series.keep(point.series, known, group);
+  }
+
+  function saw(
+    reading: Reading,
+    device: string,
+    outcome: OutcomeKind,
+    message: Message,
+    nowMs: number,
+  ): void {
+    if (nowMs - tickedMs >= TICK_MS || nowMs < tickedMs) {
+      tickedMs = nowMs;
+      series.tick(nowMs);
+    }
+    if (
+      outcome === 'rejected' &&
+      lastBad !== null &&
+      reading.kind === 'bad' &&
+      reading.violations === lastBad.judgement.violations
+    ) {
+      const { judgement, known } = lastBad;
+      if (judgement.code === 'cardinality') series.sawRefused(lastBad.series, known);
+      else events.emit('types.conflict', { device, words: judgement.violations[0]?.message ?? '' });
+      lastBad = null;
+    }
+    if (reading.kind === 'bad') {
+      devices.saw(reading, device, outcome, message, nowMs);
+      return;
+    }
+    // With thousands of devices, to look for the entry would cost more than all the rest.
+    const known = knownOf(reading.series);
+    const entry = known.entry ?? devices.entryOf(device, nowMs);
+    known.entry = devices.sawAs(entry, reading, outcome, message, nowMs);
+  }
+
+  // Whatever fails here, the reading is in the group, and counted: what ledgers do not know they learn from the next.
   return {
     judge(point) {
-      const { identity } = point;
-      const repeat = identity === null ? null : identities.judge(point.device, identity);
-      if (repeat !== null) return repeat;
-      const known = knownOf(point.series);
-      const judgement = types.judge(point, known) ?? series.judge(point.series, known);
-      if (judgement?.kind === 'bad') lastBad = { judgement, known, series: point.series };
-      return judgement;
+      try {
+        return judge(point);
+      } catch (error) {
+        failed(error);
+        return null;
+      }
     },
 
     keep(point, group) {
-      const known = knownOf(point.series);
-      if (point.identity !== null) identities.keep(point.device, point.identity, group);
-      types.keep(point, known, group);
-      series.keep(point.series, known, group);
+      try {
+        keep(point, group);
+      } catch (error) {
+        failed(error);
+      }
     },
 
     saw(reading, device, outcome, message, nowMs) {
-      if (nowMs - tickedMs >= TICK_MS || nowMs < tickedMs) {
-        tickedMs = nowMs;
-        series.tick(nowMs);
+      try {
+        saw(reading, device, outcome, message, nowMs);
+      } catch (error) {
+        failed(error);
       }
-      if (
-        outcome === 'rejected' &&
-        lastBad !== null &&
-        reading.kind === 'bad' &&
-        reading.violations === lastBad.judgement.violations
-      ) {
-        const { judgement, known } = lastBad;
-        if (judgement.code === 'cardinality') series.sawRefused(lastBad.series, known);
-        else events.emit('types.conflict', { device, words: judgement.violations[0]?.message ?? '' });
-        lastBad = null;
-      }
-      devices.saw(reading, device, outcome, message, nowMs);
     },
 
     learn: (sink, held) => types.learn(sink, held),

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Series } from '../contracts.ts';
 import type { Judgement } from '../ledger-contract.ts';
+import type { DeviceEntry } from './device-entry.ts';
 import type { Verdict } from './field-types-measurement.ts';
 
 /**
@@ -24,6 +25,8 @@ export class KnownSeries {
   dueMinute = 0;
   /** What its schema's fields come to. */
   verdict: Verdict | null = null;
+  /** Its device in the registry; it may have had to make room since. */
+  entry: DeviceEntry | null = null;
 
   constructor(key: string) {
     const digest = hash('sha256', key, 'hex');

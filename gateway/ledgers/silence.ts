@@ -1,4 +1,5 @@
 import type { Clock } from '../contracts.ts';
+import { messageOf } from '../errors.ts';
 import type { DeviceBook } from '../ledger-contract.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { DeviceReport } from '../operations-contract.ts';
@@ -49,11 +50,16 @@ export class Silence {
     this.#refreshedMs = this.#lookedMs;
   }
 
-  /** Looks again and again until `signal` aborts. */
+  /** Looks again and again until `signal` aborts. Never rejects: a look that fails is told, and the next one comes. */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock, events } = this.#deps;
     while (!signal.aborted) {
-      this.look();
-      await this.#deps.clock.sleep(LOOK_EVERY_MS, signal);
+      try {
+        this.look();
+      } catch (error) {
+        events.emit('hook.failed', { hook: 'devices', error: messageOf(error) });
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 

@@ -115,7 +115,8 @@ export class ReadingClock {
     nowMs: number,
   ): TimeProblem | null {
     const { own, isProvisional } = this;
-    const baseUs = isProvisional ? Number(arrival.nextNs().slice(0, -3)) : Math.trunc(nowMs) * 1000;
+    // To the ms also then: what is counted back in ms must not end in a fraction of one.
+    const baseUs = (isProvisional ? Number(arrival.nextNs().slice(0, -6)) : Math.trunc(nowMs)) * 1000;
     const problem = reader.parse(value, baseUs, own);
     if (problem !== null) return problem;
     if (isProvisional) {

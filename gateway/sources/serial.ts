@@ -7,7 +7,7 @@ import { describeFound, type FoundPort, findPorts, suffixOf } from './serial/fin
 import { openPort } from './serial/open-port.ts';
 import { openingTrouble } from './serial/opening-trouble.ts';
 import type { ConnectionDeps } from './serial/port-connection.ts';
-import { SYSTEM_ROOTS, type SystemRoots } from './serial/port-identity.ts';
+import { listPorts, type PortIdentity, SYSTEM_ROOTS, type SystemRoots } from './serial/port-identity.ts';
 import { type KeeperDeps, type Located, PortKeeper, signatureOf } from './serial/port-keeper.ts';
 import type { SerialEntry } from './serial/serial-entry.ts';
 
@@ -25,6 +25,7 @@ export interface SerialSourceDeps {
   readonly openPort?: KeeperDeps['openPort'];
   readonly createFramer?: ConnectionDeps['createFramer'];
   readonly signatureOf?: KeeperDeps['signatureOf'];
+  readonly listPorts?: (roots: SystemRoots) => readonly PortIdentity[];
   readonly roots?: SystemRoots;
   readonly random?: () => number;
 }
@@ -60,6 +61,8 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
   const keepers = new Map<string, PortKeeper>();
   /** Of entries with `each`: what was found at this tick. */
   const foundByEntry = new Map<SerialEntry, ReadonlyMap<string, FoundPort>>();
+  let listed: readonly PortIdentity[] | null = null;
+  const list = deps.listPorts ?? listPorts;
   const keeperDeps: KeeperDeps = {
     ingest: deps.ingest,
     events,
@@ -75,12 +78,18 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
     random: deps.random ?? Math.random,
   };
 
+  /** Read once a tick, however many ports are looked for. */
+  function portsNow(): readonly PortIdentity[] {
+    listed ??= list(roots);
+    return listed;
+  }
+
   for (const entry of entries)
     if (!entry.each)
       keepers.set(entry.device, new PortKeeper(entry, entry.device, () => locateOne(entry), keeperDeps));
 
   function locateOne(entry: SerialEntry): Located {
-    const found = findPorts(entry, roots);
+    const found = findPorts(entry, roots, portsNow);
     const [port] = found;
     if (port === undefined) return { absent: `${wantedText(entry)} is not there` };
     if (found.length === 1) return port;
@@ -92,7 +101,7 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
 
   /** Ports that were not met before get a keeper, for good: a device that leaves is waited for. */
   function lookForEach(entry: SerialEntry): void {
-    const found = findPorts(entry, roots);
+    const found = findPorts(entry, roots, portsNow);
     const byDevice = new Map(found.map((port) => [`${entry.device}-${suffixOf(port, found)}`, port]));
     foundByEntry.set(entry, byDevice);
     let count = [...keepers.values()].filter((keeper) => keeper.entry === entry).length;
@@ -105,6 +114,7 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
   }
 
   function tick(): void {
+    listed = null;
     for (const entry of entries) if (entry.each) lookForEach(entry);
     const nowMs = clock.monotonicMs();
     for (const keeper of keepers.values()) {

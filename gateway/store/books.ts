@@ -154,7 +154,6 @@ export class Books {
     const tallies = new Map(group.tallies);
     addTo(tallies, late);
     if (group.isEmpty && late.size === 0 && highWaterMs <= this.log.highWaterMs) return null;
-    this.#late = new Map();
     const { log } = this;
     const seq = log.lastSeq + 1;
     const rejected = this.rejected.change(group.rejected, { ends: group.resolutions, atMs: arrivedMs });
@@ -173,6 +172,8 @@ export class Books {
       lines,
       provisionalNs,
     });
+    // Nothing throws from here on: were it let go before, a record that cannot be read would take these counts along.
+    this.#late = new Map();
     const change: Change = {
       write: (writes) => {
         writes.put('log', seq, this.#record.written());

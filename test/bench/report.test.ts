@@ -34,6 +34,7 @@ test('the table sets medians of what was found against the marks', () => {
     latency: null,
     idle: { connections: 15_000, atFirst: 15_360, settled: 10_240 },
     startMs: [400],
+    serial: { ports: 50, perSecond: 100, sent: 40_000, found: 40_000, cores: 0.25 },
     seconds: 5,
   });
   expect(table).toContain('| 60,000 : 100,000 | **0.60×** | ≥ 0.6× | 1× | yes |');
@@ -41,6 +42,7 @@ test('the table sets medians of what was found against the marks', () => {
   expect(table).toContain('| 65,000 : 100,000 | **0.65×** | ≥ 0.7× | 0.9× | no |');
   expect(table).toContain('**10.0 KB** | ≤ 12 KB');
   expect(table).toContain('**0.40 s** | ≤ 1 s');
+  expect(table).toContain('| 40,000 : 40,000, with 0.25 cores | **1.00×** | ≥ 1× | 1× | yes |');
 });
 
 test('the page keeps all but what is between the markers', () => {

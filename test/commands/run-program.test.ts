@@ -55,6 +55,7 @@ describe('the command line', () => {
       ['fields', 'forget', 'environment', 'temperature'],
       ['sinks'],
       ['sinks', 'forget', 'old'],
+      ['serial'],
       ['rejected', 'list'],
       ['rejected', 'list', '--flat'],
       ['rejected', 'replay', 'r1'],

@@ -127,13 +127,15 @@ describe('what the serial source is given', () => {
         '{ path: /b, topic: t, format: { csv: { delimiter: ";" } } }',
         '{ path: /c, topic: t, format: { csv: { decimal: ",", columns: [a, b] } } }',
         '{ path: /d, topic: t }',
+        '{ path: /e, topic: t, format: { csv: { delimiter: space } } }',
       ),
     );
     expect(entries.map(({ format, csvHeader }) => [format, csvHeader])).toEqual([
-      ['csv', true],
-      ['{"csv":{"delimiter":";"}}', true],
-      ['{"csv":{"columns":["a","b"],"decimal":","}}', false],
-      [null, false],
+      ['csv', 'marks'],
+      ['{"csv":{"delimiter":";"}}', 'marks'],
+      ['{"csv":{"columns":["a","b"],"decimal":","}}', null],
+      [null, null],
+      ['{"csv":{"delimiter":"space"}}', 'blanks'],
     ]);
   });
 

@@ -102,6 +102,9 @@ describe('cbor', () => {
       'c101',
       '02',
     ]);
+    // A set (tag 258) is a list like any other.
+    expect(format.decode(Buffer.from('d90102820102', 'hex'))).toEqual([1, 2]);
+    expect(format.elements(Buffer.from('d90102820102', 'hex'))).toHaveLength(2);
     for (const hex of ['a0', 'c4822003', '6161']) expect(format.elements(Buffer.from(hex, 'hex'))).toBeNull();
   });
 });

@@ -60,6 +60,34 @@ describe('csv', () => {
     expect(format.elements(Buffer.from('a,b\n1,2'))).toBeNull();
   });
 
+  it('gives each row as a payload of its own that says the same, whatever it looks like alone', () => {
+    const cell = fc.string({ unit: fc.constantFrom('a', '1', '.', ',', ';', '\t', ' ', '"'), maxLength: 5 });
+    const rows = fc.array(fc.array(cell, { minLength: 1, maxLength: 3 }), { minLength: 2, maxLength: 4 });
+    const specs = fc.constantFrom(
+      ...(['a', 'ab', 'abc'] as const).flatMap((names) =>
+        (['.', ','] as const).map((decimal) => ({ csv: { columns: [...names], decimal } })),
+      ),
+    );
+    let lists = 0;
+    fc.assert(
+      fc.property(rows, fc.constantFrom(',', ';', '\t'), specs, (table, delimiter, spec) => {
+        const payload = Buffer.from(table.map((row) => row.join(delimiter)).join('\n'));
+        const format = formatOf(spec);
+        let list: unknown;
+        try {
+          list = format.decode(payload);
+        } catch {
+          return;
+        }
+        if (!Array.isArray(list)) return;
+        lists += 1;
+        expect(format.elements(payload)?.map((element) => format.decode(element))).toEqual(list);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(lists).toBeGreaterThan(100);
+  });
+
   it('gives any table back that was written by the rules', () => {
     const cell = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('"', ',', '\n', 'a,"b"\r\n'));
     const rows = fc.array(fc.tuple(cell, cell, cell), { minLength: 1, maxLength: 5 });

@@ -11,6 +11,7 @@ import type { FramingOptions } from '../../gateway/sources/framing/framing-optio
 
 const doc = readFileSync(join(PACKAGE_ROOT, 'docs/formats.md'), 'utf8');
 const ajv = new Ajv2020({ strictTypes: false, allowUnionTypes: true });
+ajv.addKeyword('expected');
 const schemaOf = (name: string) =>
   ajv.compile(JSON.parse(readFileSync(join(PACKAGE_ROOT, `schemas/${name}.schema.json`), 'utf8')));
 const isFraming = schemaOf('framing');

@@ -55,6 +55,19 @@ describe('the devices of a gateway', () => {
     await again.stop();
   });
 
+  it('do not fall silent while the gateway stops', async () => {
+    documents.clear();
+    const clock = new LeapingClock();
+    const devices = ledger(clock);
+    devices.start();
+    hear(devices, clock, 0);
+    await clock.pass(10_000);
+    devices.rest();
+    await clock.pass(5 * 60_000);
+    expect(devices.figures()).toEqual({ devices: 1, silentDevices: 0 });
+    await devices.stop();
+  });
+
   it('are not held to a clock of the gateway that is not set', async () => {
     documents.clear();
     const clock = new LeapingClock();

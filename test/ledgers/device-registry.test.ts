@@ -137,6 +137,21 @@ describe('the registry of devices', () => {
     expect(seen.registry.report('d1')?.readings).toBe(1);
   });
 
+  it('lets a flood of invented devices push out its own, not one that sends seldom', () => {
+    const seen = devices(64);
+    seen.hear('hourly', [1, 2]);
+    for (const i of count(1000)) seen.hear(`invented${i}`, [1]);
+    expect(seen.registry.has('hourly')).toBe(true);
+    expect(seen.registry.has('invented999')).toBe(true);
+  });
+
+  it('lists the latest heard first, no more than asked for', () => {
+    const seen = devices();
+    for (const i of count(20)) seen.hear(`d${i}`, [1]);
+    seen.hear('d3', [2]);
+    expect(seen.registry.list({}, 3).map(({ device }) => device)).toEqual(['d3', 'd19', 'd18']);
+  });
+
   it('gives what was heard before the clock was set its time', () => {
     const seen = devices();
     const startedMs = Date.UTC(2000, 0, 1);

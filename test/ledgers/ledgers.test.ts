@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BadReading, OutcomeKind, Point, Reading, SchemaField } from '../../gateway/contracts.ts';
+import { DeviceEntry } from '../../gateway/ledgers/device-entry.ts';
 import { createLedgers, type GatewayLedgers } from '../../gateway/ledgers/ledgers.ts';
+import { devices } from './devices-under-test.ts';
 import {
   type FakeGroup,
   FakeStore,
@@ -19,7 +21,14 @@ function setUp(maxSeries = 3, store = new FakeStore()) {
   const seen: { readonly reading: Reading; readonly device: string; readonly outcome: OutcomeKind }[] = [];
   const ledgers = createLedgers({
     store,
-    devices: { saw: (reading, device, outcome) => seen.push({ reading, device, outcome }) },
+    devices: {
+      saw: (reading, device, outcome) => seen.push({ reading, device, outcome }),
+      sawAs(entry, reading, outcome) {
+        seen.push({ reading, device: entry.device, outcome });
+        return entry;
+      },
+      entryOf: (device, nowMs) => new DeviceEntry(device, 0, nowMs, 0),
+    },
     clock,
     events,
     sinks: new Set(['influx']),
@@ -72,6 +81,48 @@ describe('the ledgers together', () => {
     expect(ledgers.judge(point)).toMatchObject({ code: 'type-conflict' });
     expect(ledgers.judge(pointOf(seriesOf('device=b')))).toMatchObject({ code: 'cardinality' });
     expect(clock.ms).toBeGreaterThan(0);
+  });
+
+  it('never throw: what fails in them is told, and the reading goes on', () => {
+    const { ledgers, store, events, clock } = setUp();
+    const group = store.group();
+    take(ledgers, pointOf(seriesOf()), group, clock.ms);
+    const unreadable = pointOf(seriesOf('device=a', INTEGER), 'value=1i');
+    const point = { ...unreadable, line: `${unreadable.series.key} value=\n` };
+    expect(take(ledgers, point, group, clock.ms)).toBe('stored');
+    const failing = store.group();
+    failing.note = () => {
+      throw new Error('no notes today');
+    };
+    const identity = { high: 3, low: 4 };
+    const other = pointOf(seriesOf('device=b'), 'value=1', { identity });
+    expect(take(ledgers, other, failing, clock.ms)).toBe('stored');
+    expect(take(ledgers, other, failing, clock.ms)).toBe('duplicate');
+    expect(events.count('hook.failed')).toBeGreaterThan(1);
+  });
+
+  it('a device is known as one, also when it had to make room and comes again', () => {
+    const seen = devices(8);
+    const store = new FakeStore();
+    const ledgers = createLedgers({
+      store,
+      devices: seen.registry,
+      clock: new ManualClock(),
+      events: new ToldEvents(),
+      sinks: new Set(),
+      series: { maxSeries: 1000, maxSeriesPerMeasurement: null, maxAgeMs: 30 * 86_400_000 },
+    });
+    const group = store.group();
+    const [one, other] = [seriesOf('device=d,x=1'), seriesOf('device=d,x=2')];
+    for (const series of [one, other, one]) take(ledgers, pointOf(series), group, seen.nowMs);
+    expect(seen.registry.report('d')?.readings).toBe(3);
+    for (let i = 0; i < 20; i += 1) {
+      seen.nowMs += 1000;
+      for (const _ of [1, 2]) take(ledgers, pointOf(seriesOf(`device=e${i}`)), group, seen.nowMs);
+    }
+    expect(seen.registry.has('d')).toBe(false);
+    for (const series of [one, other, one]) take(ledgers, pointOf(series), group, seen.nowMs);
+    expect(seen.registry.report('d')?.readings).toBe(3);
   });
 
   it('to judge changes nothing', () => {

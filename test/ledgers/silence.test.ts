@@ -13,6 +13,7 @@ class Watch {
   readonly states: string[] = [];
   isListening = true;
   expected: number | null = MINUTE;
+  isDeaf: boolean = false;
   readonly #ended = new AbortController();
 
   start(): this {
@@ -22,6 +23,7 @@ class Watch {
       expectEveryMs: () => this.expected,
       isListening: () => this.isListening,
       onState: (device, state, report) => {
+        if (this.isDeaf) throw new Error('nobody can be told');
         expect(report).toMatchObject({ device, state });
         this.states.push(`${device} ${state}`);
       },
@@ -88,6 +90,19 @@ describe('a device that is expected', () => {
     watch.seen.book.version += 1;
     await watch.pass(LOOK_EVERY_MS);
     expect(watch.states).toEqual(['d online', 'd silent']);
+    watch.end();
+  });
+
+  it('is looked for again where a look has failed', async () => {
+    const watch = new Watch().start();
+    watch.isDeaf = true;
+    watch.hear();
+    await watch.pass(2 * MINUTE);
+    expect(watch.states).toEqual([]);
+    expect(watch.events).toEqual([expect.stringContaining('hook.failed')]);
+    watch.isDeaf = false;
+    await watch.pass(LOOK_EVERY_MS);
+    expect(watch.states).toEqual(['d silent']);
     watch.end();
   });
 

@@ -4,6 +4,7 @@ import { createLedgers, type GatewayLedgers } from '../../gateway/ledgers/ledger
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import type { Store } from '../../gateway/store-contract.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { devices } from './devices-under-test.ts';
 import { ManualClock, pointOf, seriesOf, ToldEvents } from './fake-store.ts';
 
 const DEVICES = 400;
@@ -17,7 +18,7 @@ async function start(): Promise<{ store: Store; ledgers: GatewayLedgers }> {
   open.push(store);
   const ledgers = createLedgers({
     store,
-    devices: { saw: () => undefined },
+    devices: devices().registry,
     clock,
     events,
     sinks: new Set(['influx']),

@@ -76,6 +76,23 @@ describe('while the clock of the gateway is not set', () => {
     );
   });
 
+  it('an age has a time without a fraction, however many readings came in that millisecond', () => {
+    const readings = readingsOf(
+      schema({
+        telemetry: { time: { property: 'ts', unit: 'ms', kind: 'age' } },
+        properties: { ts: { type: 'number' } },
+      }),
+    );
+    const arrival = { ...provisional(), nextNs: () => `${BASE_US + 1}500` };
+    const [reading] = interpret(
+      readings,
+      't/d',
+      { temperature: 1, ts: 2500 },
+      { arrival, nowMs: WRONG_NOW_MS },
+    );
+    expect(reading === undefined ? '' : inText(reading)).toMatch(/ \d{17}$/);
+  });
+
   it('two readings of one age are two points', () => {
     const readings = readingsOf(
       schema({

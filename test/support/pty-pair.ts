@@ -83,8 +83,8 @@ function attempt(what: () => number): number {
   }
 }
 
-/** Plugged in. */
-export async function startPtyPair(name = 'tty'): Promise<PtyPair> {
+/** Plugged in. With `isHeld` it outlives whoever opens its path; without, nobody has the path open, and it does not. */
+export async function startPtyPair(name = 'tty', isHeld = true): Promise<PtyPair> {
   const dir = temporaryFolder('pty');
   const path = join(dir, name);
   const far = join(dir, `${name}-device`);
@@ -103,7 +103,7 @@ export async function startPtyPair(name = 'tty'): Promise<PtyPair> {
       'the cable is there',
       () => {
         end ??= new PtyDevice(far);
-        held ??= openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (isHeld) held ??= openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
         return true;
       },
       { everyMs: 2 },

@@ -14,6 +14,7 @@ const PROGRAMS = {
   mosquitto_sub: 'mosquitto-clients',
   strace: 'strace',
   socat: 'socat',
+  'avr-gcc': 'gcc-avr, with avr-libc and arduino-core-avr',
 } as const;
 
 export type ServiceName = keyof typeof PROGRAMS | 'duckdb' | 'tmpfs';

@@ -23,10 +23,17 @@ export interface FoundPort {
   readonly identity: PortIdentity | null;
 }
 
-/** All ports that are meant, each once. Two that nothing but their sockets tells apart are both found by either's by-id link. */
-export function findPorts({ path, match }: PortWanted, roots: SystemRoots): readonly FoundPort[] {
+/**
+ * All ports that are meant, each once. Two that nothing but their sockets tells apart are both found by either's by-id link.
+ * `list` spares reading sysfs again (some ms) where many are looked for at once.
+ */
+export function findPorts(
+  { path, match }: PortWanted,
+  roots: SystemRoots,
+  list: () => readonly PortIdentity[] = () => listPorts(roots),
+): readonly FoundPort[] {
   if (match !== null) {
-    return listPorts(roots)
+    return list()
       .filter(
         ({ vendorId, productId, serialNumber }) =>
           fits(match.vendorId?.toLowerCase() ?? null, vendorId) &&
@@ -43,8 +50,7 @@ export function findPorts({ path, match }: PortWanted, roots: SystemRoots): read
     const realPath = realPathOf(each);
     if (realPath === null || ports.has(realPath)) continue;
     if (identities.size === 0)
-      for (const identity of listPorts(roots))
-        identities.set(realPathOf(identity.path) ?? identity.path, identity);
+      for (const identity of list()) identities.set(realPathOf(identity.path) ?? identity.path, identity);
     const identity = identities.get(realPath) ?? null;
     ports.set(realPath, { path: each, realPath, identity });
     if (!isById(each) || identity === null) continue;

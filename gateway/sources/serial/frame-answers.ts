@@ -17,6 +17,9 @@ interface Held {
   readonly answers: Answer[];
 }
 
+/** Refused frames whose answer waits for the commit of those before them, at most. */
+const MAX_WAITING_REFUSALS = 4096;
+
 /**
  * Follows frames to their commit. Where the port's firmware waits for answers, each frame gets one, in the order they
  * came and after its commit: `ACK n`, or `NAK n code`. One `then` for each commit group.
@@ -27,6 +30,7 @@ export class FrameAnswers {
   readonly #idle: (() => void)[] = [];
   #last: Held | null = null;
   #uncommittedBytes = 0;
+  #waitingRefusals = 0;
 
   /** `send` gets whole lines; null: nobody is answered. */
   constructor(send: ((text: string) => void) | null) {
@@ -50,12 +54,18 @@ export class FrameAnswers {
     if (this.#send !== null) held.answers.push({ n, code });
   }
 
-  /** A frame was not taken. It has its turn behind those before it. */
-  refuse(n: string, code: string): void {
-    if (this.#send === null) return;
+  /**
+   * A frame was not taken. It has its turn behind those before it. False: too many wait for theirs (the disk does nothing),
+   * and this one gets no answer.
+   */
+  refuse(n: string, code: string): boolean {
+    if (this.#send === null) return true;
+    if (this.#waitingRefusals === MAX_WAITING_REFUSALS) return false;
     this.#last = null;
+    this.#waitingRefusals += 1;
     this.#queue.push({ committed: null, failure: null, done: true, bytes: 0, answers: [{ n, code }] });
     this.#release();
+    return true;
   }
 
   /** Resolves when nothing is awaited. */
@@ -88,6 +98,7 @@ export class FrameAnswers {
       this.#queue.shift();
       if (this.#last === head) this.#last = null;
       this.#uncommittedBytes -= head.bytes;
+      if (head.committed === null) this.#waitingRefusals -= 1;
       for (const { n, code } of head.answers) {
         const reason = head.failure ?? code;
         text += reason === null ? `ACK ${n}\n` : `NAK ${n} ${reason}\n`;

@@ -37,8 +37,8 @@ const READABLE = 1;
 const WRITABLE = 2;
 /** What a terminal gives at most in one read (N_TTY_BUF_SIZE, Linux); less means that it is empty. */
 const FULL_READ_BYTES = 4095;
-/** Then others get their turn. */
-const READS_A_TURN = 16;
+/** Then others get their turn: of noise with line feeds, 16 KiB are some 60 rejections. */
+const READS_A_TURN = 4;
 /** One for all ports: what is read is handed on before anything else happens. */
 const chunk = Buffer.allocUnsafe(64 * 1024);
 

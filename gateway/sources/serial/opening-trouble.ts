@@ -25,7 +25,7 @@ export async function openingTrouble(
   const words = messageOf(error);
   if (/cannot lock|device or resource busy|access denied/i.test(words)) return await inUse(path, roots);
   if (/permission denied|operation not permitted/i.test(words)) return await notPermitted(path, roots);
-  if (/inappropriate ioctl/i.test(words)) return 'it is no serial port';
+  if (/inappropriate ioctl|is a directory/i.test(words)) return 'it is no serial port';
   if (/no such file/i.test(words)) return 'it is not there';
   return printable(words.replace(/^Error:? /, ''), 200);
 }

@@ -81,7 +81,7 @@ export class PortConnection implements PortListener {
     this.#counters = counters;
     this.#onLost = onLost;
     this.#answers = new FrameAnswers(entry.ack ? (text) => this.#answer(text) : null);
-    this.#header = entry.csvHeader ? new CsvHeader() : null;
+    this.#header = entry.csvHeader === null ? null : new CsvHeader(entry.csvHeader);
     this.#lastByteMs = deps.clock.monotonicMs();
     this.#settledMs = this.#lastByteMs + entry.settleMs;
     port.listen(this);
@@ -194,7 +194,8 @@ export class PortConnection implements PortListener {
     this.#deps.events.emit('serial.refused', { port: entry.name, reason });
     if (!entry.ack) return;
     const seq = this.#deps.seqOf(payload, format);
-    this.#answers.refuse(seq === null ? `#${this.#frames}` : String(seq), code);
+    if (!this.#answers.refuse(seq === null ? `#${this.#frames}` : String(seq), code))
+      this.#counters.unanswered += 1;
   }
 
   #failed(hook: string, error: unknown): void {
@@ -230,6 +231,8 @@ export class PortConnection implements PortListener {
     if (this.#over) return { ok: false, error: 'the port is closed' };
     if (this.#deps.clock.monotonicMs() < this.#settledMs)
       return { ok: false, error: 'the port has just been opened and is settling' };
+    if (payload.length > MAX_WAITING_BYTES)
+      return { ok: false, error: `at most ${MAX_WAITING_BYTES} bytes can be written at once` };
     if (
       this.#port.waitingBytes + payload.length > MAX_WAITING_BYTES ||
       this.#waitingWrites >= MAX_WAITING_WRITES

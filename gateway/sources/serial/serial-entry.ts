@@ -1,4 +1,5 @@
 import type { FramingOptions } from '../framing/framing-options.ts';
+import type { HeaderKind } from './csv-header.ts';
 import type { PortWanted } from './find-ports.ts';
 import type { LineSettings } from './open-port.ts';
 
@@ -15,8 +16,8 @@ export interface SerialEntry extends PortWanted, LineSettings {
   readonly framing: FramingOptions;
   /** The canonical spec; null: as the schema of the topic says. */
   readonly format: string | null;
-  /** The format is CSV whose columns are named by a header line. */
-  readonly csvHeader: boolean;
+  /** The format is CSV whose columns are named by a header line; null: it is not. */
+  readonly csvHeader: HeaderKind | null;
   /** What comes this soon after opening is discarded, and nothing is written: boards reset when they are opened. */
   readonly settleMs: number;
   /** After so long without a byte the port is opened anew; null: never. */

@@ -7,6 +7,7 @@ import type { FramingOptions } from '../../../gateway/sources/framing/framing-op
 import { framingProblem } from '../../../gateway/sources/framing/framing-problem.ts';
 
 const ajv = new Ajv2020({ useDefaults: true, strictTypes: false, allowUnionTypes: true });
+ajv.addKeyword('expected');
 const isFraming = ajv.compile(
   JSON.parse(readFileSync(join(PACKAGE_ROOT, 'schemas/framing.schema.json'), 'utf8')),
 );

@@ -6,6 +6,7 @@ import { DUPLICATE, rejected, STORED } from '../mqtt-broker/support/fake-ingest.
 import { type SerialBench, startSerial, turns } from './support/fake-serial.ts';
 
 const one = (dev: string) => [{ path: join(dev, 'A') }];
+const acking = (dev: string) => [{ path: join(dev, 'A'), ack: true }];
 
 function stored(seq: number | null): readonly Outcome[] {
   return [{ kind: 'stored', receipt: { atMs: 0, seq, bySchema: false } }];
@@ -76,7 +77,9 @@ describe('what a port sends', () => {
   });
 
   test('of CSV with a header line is a row behind its header; a later header counts from there on', async () => {
-    const bench = await startSerial((dev) => [{ path: join(dev, 'A'), csvHeader: true }], { plugged: ['A'] });
+    const bench = await startSerial((dev) => [{ path: join(dev, 'A'), csvHeader: 'marks' }], {
+      plugged: ['A'],
+    });
     bench.port().send('1,2\nweather node v2\ntemp,hum\n1,2\n3,\nhum,"temp in C"\n5,6\n');
     expect(bench.payloads()).toEqual([
       '1,2',
@@ -89,6 +92,19 @@ describe('what a port sends', () => {
     await bench.pass(500);
     bench.port().send('7,8\n');
     expect(bench.payloads().at(-1), 'another device may be there now').toBe('7,8');
+  });
+
+  test('as a header is known however its names are parted, also with a delimiter behind the last', async () => {
+    const bench = await startSerial(
+      (dev) => [
+        { path: join(dev, 'A'), csvHeader: 'marks' },
+        { path: join(dev, 'B'), device: 'b', csvHeader: 'blanks' },
+      ],
+      { plugged: ['A', 'B'] },
+    );
+    bench.opened[0]?.send('temp;hum;\n1;2;\n');
+    bench.opened[1]?.send('temp  hum\n1 2\n');
+    expect(bench.payloads()).toEqual(['temp;hum;\n1;2;', 'temp  hum\n1 2']);
   });
 });
 
@@ -211,6 +227,27 @@ describe('several ports for one entry', () => {
     expect(bench.opened.map(({ path }) => path)).toEqual([join(bench.dev, 'ttyUSB10')]);
   });
 
+  test('are read from the system once a tick, however many are waited for', async () => {
+    let read = 0;
+    const bench = await startSerial(
+      () =>
+        Array.from({ length: 50 }, (_, i) => ({
+          device: `d${i}`,
+          match: { vendorId: '1a86', productId: null, serialNumber: String(i) },
+        })),
+      {
+        deps: {
+          listPorts: () => {
+            read += 1;
+            return [];
+          },
+        },
+      },
+    );
+    await bench.pass(1500);
+    expect(read).toBe(4);
+  });
+
   test('with each: true are a device each, also those that come later', async () => {
     const bench = await startSerial((dev) => [{ path: join(dev, 'ttyUSB*'), each: true }], {
       plugged: ['ttyUSB0'],
@@ -235,8 +272,6 @@ describe('several ports for one entry', () => {
 });
 
 describe('firmware that waits for answers', () => {
-  const acking = (dev: string) => [{ path: join(dev, 'A'), ack: true }];
-
   test('gets them in order, each after its commit: by seq, or by the number of the frame', async () => {
     const bench = await startSerial(acking, { plugged: ['A'] });
     bench.ingest.automatic = false;
@@ -341,6 +376,25 @@ test('what is not on disk is bounded: beyond it frames are refused, counted, and
   expect(bench.events.named('serial.refused')).toHaveLength(refused);
 });
 
+test('a disk that does nothing does not let refusals wait without bound: later ones get no answer', async () => {
+  const bench = await startSerial(acking, { plugged: ['A'] });
+  bench.ingest.automatic = false;
+  bench.port().send('{"seq":1}\n');
+  bench.ingest.outcomeOf = () => {
+    throw new GatewayError('store-unavailable', 'the disk');
+  };
+  for (let i = 0; i < 10; i += 1) bench.port().send('{}\n'.repeat(1000));
+  bench.ingest.commit();
+  await turns();
+  const answers = bench.port().written.join('').split('\n').length - 1;
+  expect(answers).toBe(1 + 4096);
+  expect(bench.source.ports()).toMatchObject([
+    { frames: 10_001, refused: 10_000, unanswered: 10_000 - 4096 },
+  ]);
+  bench.port().send('{}\n');
+  expect(bench.port().written.at(-1), 'there is room again').toBe('NAK #10002 store-unavailable\n');
+});
+
 describe('downlink', () => {
   const writable = (dev: string) => [{ path: join(dev, 'A'), downlink: ['dashboard'] }];
 
@@ -384,6 +438,12 @@ describe('downlink', () => {
     await turns();
     expect(bench.results).toHaveLength(36);
     expect(bench.results[0]?.result).toMatchObject({ ok: false, error: expect.stringContaining('too much') });
+    bench.source.takeDownlink('dashboard', 'greenhouse', Buffer.alloc(65_537));
+    await turns();
+    expect(bench.results.pop()?.result).toEqual({
+      ok: false,
+      error: 'at most 65536 bytes can be written at once',
+    });
     bench.port().hangUp();
     await turns();
     expect(bench.results).toHaveLength(100);

@@ -77,7 +77,7 @@ export const ENTRY: SerialEntry = {
   rtscts: false,
   framing: { kind: 'line', first: true },
   format: null,
-  csvHeader: false,
+  csvHeader: null,
   settleMs: 0,
   silenceMs: null,
   ack: false,
