@@ -92,15 +92,18 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
     } else {
       for (const reading of readings) group.receive(source, deviceOf(reading, message, route), 1);
     }
-    // A list of bad readings must not be kept once for each of them: an element is kept alone.
-    const format = formats.get(message.format ?? route?.format ?? '');
-    const elements = readings.length > 1 ? format?.elements(message.payload) : null;
+    let elements: readonly Buffer[] | null = null;
+    /** A list of bad readings must not be kept once for each of them: an element is kept alone. */
+    const elementAt = (i: number): Buffer | undefined => {
+      if (readings.length === 1) return undefined;
+      elements ??= formats.get(message.format ?? route?.format ?? '')?.elements(message.payload) ?? [];
+      return elements[i];
+    };
     const originals = new Set<Promise<void>>();
     const outcomes = readings.map((reading, i): Outcome => {
-      const element = elements?.[i];
       const index = readings.length > 1 ? i : null;
       const device = deviceOf(reading, message, route);
-      if (reading.kind === 'bad') return reject(reading, device, message, element, index, group, nowMs);
+      if (reading.kind === 'bad') return reject(reading, device, message, elementAt(i), index, group, nowMs);
       const judgement = ledgers.judge(reading);
       if (judgement === null) {
         store(reading, message, group, nowMs);
@@ -117,7 +120,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
       const { code, violations } = judgement;
       const { schema, sentUs, seq } = reading;
       const bad: BadReading = { kind: 'bad', device, schema, code, violations, sentUs, seq };
-      return reject(bad, device, message, element, index, group, nowMs);
+      return reject(bad, device, message, elementAt(i), index, group, nowMs);
     });
     return { outcomes, originals: together(originals) };
   };

@@ -21,6 +21,9 @@ function end(code: number): never {
   process.exit(code);
 }
 
+/** What was handed to stdout and stderr and has not gone out yet. */
+const underWay = new Set<Promise<void>>();
+
 /** A reader that went away (`| head`) is no error; nothing more is written to it. */
 function writer(stream: NodeJS.WriteStream): (text: string) => void {
   let usable = true;
@@ -28,7 +31,13 @@ function writer(stream: NodeJS.WriteStream): (text: string) => void {
     usable = false;
   });
   return (text) => {
-    if (usable) stream.write(text);
+    if (!usable) return;
+    const written = new Promise<void>((resolve) => {
+      stream.write(text, () => resolve());
+    }).then(() => {
+      underWay.delete(written);
+    });
+    underWay.add(written);
   };
 }
 
@@ -97,7 +106,10 @@ const io: CommandIo = {
 };
 
 try {
-  end(await runProgram(process.argv.slice(2), io, realParts, log));
+  const code = await runProgram(process.argv.slice(2), io, realParts, log);
+  // A pipe takes 64 KiB at once and the rest as its reader goes on: to exit before that would cut it off.
+  await Promise.all(underWay);
+  end(code);
 } catch (error) {
   unexpected(error);
 }

@@ -7,6 +7,8 @@ import type { Rejection } from './store-contract.ts';
 const MAX_CAUSES = 1_000;
 const MAX_DEVICES = 100;
 const MAX_MESSAGE = 240;
+/** An example keeps all its words: the remedy stands at their end. */
+const MAX_EXAMPLE_MESSAGE = 640;
 const MAX_SAMPLE_BYTES = 256;
 
 /** Why a rejection stays one: as it was said when it came, or as it would be said today. */
@@ -54,7 +56,7 @@ export class CauseCounter {
     }
     const example = {
       id,
-      message: printable(violation?.message ?? '', MAX_MESSAGE),
+      message: printable(violation?.message ?? '', MAX_EXAMPLE_MESSAGE),
       payload: printableBytes(payload, MAX_SAMPLE_BYTES),
     };
     this.#causes.set(key, {

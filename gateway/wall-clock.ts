@@ -87,6 +87,8 @@ export function createWallClock(deps: WallClockDeps): WallClock {
     lookedAheadMs = aheadMs();
     setByMs = lookedAheadMs - startedAheadMs;
     onSet(setByMs);
+    // It does not agree with the clock of the last run, which measured all that is kept.
+    if (reason !== null) onStepped(setByMs);
   }
 
   function lookForStep(): void {
@@ -130,7 +132,11 @@ export function createWallClock(deps: WallClockDeps): WallClock {
     },
     async run(signal) {
       while (!signal.aborted) {
-        look();
+        try {
+          look();
+        } catch (error) {
+          events.emit('hook.failed', { hook: 'clock', error: messageOf(error) });
+        }
         await clock.sleep(LOOK_EVERY_MS, signal);
       }
     },

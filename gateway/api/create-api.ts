@@ -113,7 +113,7 @@ function answerErrors(app: FastifyInstance, { onFailure }: ApiOptions): void {
     }
     const status = statusOf(error);
     if (status < 500) {
-      await reply.code(status).send({ error: { code: 'usage', message: messageOf(error) } });
+      await reply.code(status).send({ error: { code: 'usage', message: usageMessage(error, status) } });
       return;
     }
     onFailure(request.routeOptions.url ?? '(no route)', error);
@@ -121,6 +121,22 @@ function answerErrors(app: FastifyInstance, { onFailure }: ApiOptions): void {
       .code(500)
       .send({ error: { code: 'internal', message: 'the gateway failed to answer; its log says why' } });
   });
+}
+
+/** Fastify's words, and what they leave out: what may stand there instead. */
+function usageMessage(error: unknown, status: number): string {
+  if (status === 415) return 'the body must be JSON, with the header content-type: application/json';
+  const allowed = allowedValuesOf(error);
+  return allowed === null ? messageOf(error) : `${messageOf(error)}: ${allowed.join(', ')}`;
+}
+
+function allowedValuesOf(error: unknown): readonly unknown[] | null {
+  if (!(error instanceof Error) || !('validation' in error) || !Array.isArray(error.validation)) return null;
+  const [first]: unknown[] = error.validation;
+  if (typeof first !== 'object' || first === null || !('params' in first)) return null;
+  const { params } = first;
+  if (typeof params !== 'object' || params === null || !('allowedValues' in params)) return null;
+  return Array.isArray(params.allowedValues) ? params.allowedValues : null;
 }
 
 /** Fastify marks what the client did wrong with its status. */

@@ -1,6 +1,6 @@
 import { printable } from '../printable.ts';
 import type { CausesPage, RejectionCause } from '../rejected-contract.ts';
-import { count, moment } from './wording.ts';
+import { count, moment, rejectedReadings } from './wording.ts';
 
 const DEVICES_SHOWN = 5;
 const PAYLOAD_SHOWN = 160;
@@ -10,7 +10,7 @@ export function causesText({ causes, looked, others }: CausesPage): string {
   const [first] = causes;
   if (first === undefined) return 'no rejected readings\n';
   const parts = [
-    `${count(looked)} rejected readings, ${count(causes.length)} ${causes.length === 1 ? 'cause' : 'causes'}\n`,
+    `${rejectedReadings(looked)}, ${count(causes.length)} ${causes.length === 1 ? 'cause' : 'causes'}\n`,
     ...causes.map(causeText),
   ];
   if (others > 0) parts.push(`and ${count(others)} for other causes\n`);
@@ -22,14 +22,15 @@ export function causesText({ causes, looked, others }: CausesPage): string {
 
 /** What, where, who and when, and one of them. */
 export function causeText(cause: RejectionCause): string {
-  const { code, schema, sink, pointer, message, example } = cause;
+  const { code, schema, sink, pointer, example } = cause;
   const where = [
     schema === null ? null : `under ${printable(schema, 128)}`,
     sink === null ? null : `by sink ${printable(sink, 64)}`,
   ].filter((each) => each !== null);
   return [
     [`${count(cause.count)} × ${code}`, ...where].join(' '),
-    `    ${printable(pointer === '' ? message : `${pointer} ${message}`, 512)}`,
+    // In the example's own words: the group's leave out the very names and numbers that say what to do.
+    `    ${printable(pointer === '' ? example.message : `${pointer} ${example.message}`, 1024)}`,
     `    from ${devicesOf(cause)}; ${moment(cause.firstMs)} to ${moment(cause.lastMs)}`,
     `    such as ${printable(example.id)}: ${shortened(example.payload)}`,
     '',

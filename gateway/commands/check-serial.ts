@@ -7,6 +7,9 @@ import { SYSTEM_ROOTS } from '../sources/serial/port-identity.ts';
 import { type Check, good, wrong } from './checks.ts';
 import type { CommandParts } from './command-parts.ts';
 
+/** Framings that have a format of their own. */
+const PRESETS: ReadonlySet<unknown> = new Set(['nmea', 'pms5003', 'sds011']);
+
 /**
  * Of the serial ports in the configuration: whether their options make sense, whether a schema claims what they bring, and
  * which are there. One that is missing is no problem: it is waited for. Null where none is configured.
@@ -20,7 +23,13 @@ export function checkSerial({ serial, ...config }: GatewayConfig, parts: Command
     const { readings } = parts.loadReadings({ serial, ...config });
     for (const port of serial) {
       const topic = port.topic.replaceAll('{device}', port.device);
-      if (readings.route(topic) === null)
+      const route = readings.route(topic);
+      const format = port.format ?? route?.format;
+      if (format === 'json' && PRESETS.has(port.framing.kind))
+        problems.push(
+          `serial port ${port.name}: its frames are read as json, which no ${port.framing.kind} frame is; write format: ${port.framing.kind}`,
+        );
+      if (route === null)
         problems.push(
           `serial port ${port.name}: no schema claims its topic ${topic}; \`topic\` is where a schema's topics are`,
         );

@@ -61,7 +61,7 @@ export function fieldsText(fields: readonly FieldReport[]): string {
       printable(measurement, 64),
       printable(field, 64),
       type,
-      moment(firstSeenMs),
+      firstSeenMs === 0 ? '-' : moment(firstSeenMs),
       printable(device ?? '-', 48),
       printable(schema ?? '-', 64),
       printable(origin, 48),

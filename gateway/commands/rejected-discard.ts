@@ -8,7 +8,7 @@ import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './
 import { withFilterOptions, withStateOption } from './rejected-options.ts';
 import { selectionOf } from './rejected-replay.ts';
 import { withOperations } from './with-operations.ts';
-import { count } from './wording.ts';
+import { rejectedReadings } from './wording.ts';
 
 const REJECTIONS_A_CALL = 500;
 
@@ -30,7 +30,7 @@ export function addDiscardCommand(rejected: Command, io: CommandIo, parts: Comma
             selection.ids?.length ?? (await allCauses(operations, selection.filter ?? {})).looked;
           throw new GatewayError(
             'usage',
-            `this would delete ${count(looked)} rejected readings for good; say so with --yes`,
+            `this would delete ${rejectedReadings(looked)} for good; say so with --yes`,
           );
         }
         let discarded = 0;
@@ -44,7 +44,7 @@ export function addDiscardCommand(rejected: Command, io: CommandIo, parts: Comma
           discarded += page.discarded;
           after = page.next;
         } while (after !== null);
-        writeAnswer(io, options, { discarded }, () => `${count(discarded)} rejected readings discarded\n`);
+        writeAnswer(io, options, { discarded }, () => `${rejectedReadings(discarded)} discarded\n`);
       });
     });
 }

@@ -9,7 +9,7 @@ import type { CommandParts } from './command-parts.ts';
 import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
 import { queryOf, withFilterOptions } from './rejected-options.ts';
 import { withOperations } from './with-operations.ts';
-import { count } from './wording.ts';
+import { count, rejectedReadings } from './wording.ts';
 
 interface ReplayOptions extends CommonOptions, RejectedQuery {
   readonly all?: true;
@@ -127,7 +127,7 @@ export function replayText(report: ReplayReport, dryRun: boolean): string {
   const why = causes.slice(0, CAUSES_SHOWN).map((cause) => `\n${causeText(cause)}`);
   const more = causes.length - why.length;
   return [
-    `${dryRun ? 'dry run, nothing was changed: ' : ''}${count(looked)} rejected readings\n`,
+    `${dryRun ? 'dry run, nothing was changed: ' : ''}${rejectedReadings(looked)}\n`,
     ...shown,
     ...why,
     ...(more > 0 ? [`\nand ${count(more)} more causes\n`] : []),

@@ -40,8 +40,9 @@ export function rejectionText(rejection: RejectionReport): string {
     ['time', moment(rejection.atMs)],
     ['code', rejection.code],
     ['source', rejection.source],
-    ['topic', rejection.topic],
-    ['client', rejection.client],
+    // A point that a sink refused came from no topic and no client.
+    ['topic', rejection.code === 'sink-rejected' ? null : rejection.topic],
+    ['client', rejection.code === 'sink-rejected' ? null : rejection.client],
     ['username', rejection.username],
     ['device', rejection.device],
     ['schema', rejection.schema],

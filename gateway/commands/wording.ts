@@ -7,6 +7,11 @@ export function count(n: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
+/** `1 rejected reading`, `2 rejected readings` */
+export function rejectedReadings(n: number): string {
+  return `${count(n)} rejected ${n === 1 ? 'reading' : 'readings'}`;
+}
+
 const SIZES = ['KiB', 'MiB', 'GiB', 'TiB'];
 
 /** `17 B`, `3.4 MiB` */

@@ -6,6 +6,7 @@ import { readLine } from './read-line.ts';
 import { openSocketPath } from './socket-path.ts';
 
 const ANSWER_TIMEOUT_MS = 30_000;
+const CONNECT_ATTEMPTS = 5;
 
 /**
  * Asks the gateway that runs on this data folder.
@@ -52,11 +53,12 @@ export async function connectControl(dataDir: string): Promise<Socket | null> {
   }
 }
 
-export function connectTo(path: string): Promise<Socket | null> {
+export function connectTo(path: string, attempts = CONNECT_ATTEMPTS): Promise<Socket | null> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     const failed = (error: Error): void => {
       if (isNobody(error)) resolve(null);
+      else if (isReset(error) && attempts > 1) resolve(connectTo(path, attempts - 1));
       else reject(error);
     };
     socket.once('error', failed);
@@ -66,6 +68,11 @@ export function connectTo(path: string): Promise<Socket | null> {
       resolve(socket);
     });
   });
+}
+
+/** Whoever listened ended in this moment: asked again, it is nobody, or whoever came after it. */
+function isReset(error: Error): boolean {
+  return 'code' in error && error.code === 'ECONNRESET';
 }
 
 /** The file is missing, or stands there without anyone who listens. */

@@ -77,10 +77,8 @@ export function createDeviceLedger(deps: DeviceLedgerDeps): DeviceLedger {
     list: (filter, limit) => registry.list(filter, limit),
     report: (device) => registry.report(device),
     figures: () => ({ devices: registry.size, silentDevices: registry.silent }),
-    gatewayClockSet(byMs) {
-      registry.gatewayClockSet(byMs, startedMs);
-      clocks.gatewayClockStepped();
-    },
+    // What is known of their clocks stays: it was measured by a clock that was set, as this one is now.
+    gatewayClockSet: (byMs) => registry.gatewayClockSet(byMs, startedMs),
     gatewayClockStepped: () => clocks.gatewayClockStepped(),
     start() {
       const failed = (error: unknown): void =>

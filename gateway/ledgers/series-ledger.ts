@@ -159,11 +159,14 @@ export class SeriesLedger {
   sawRefused({ measurement, device }: Series, { high, low }: KnownSeries): void {
     this.#refusedReadings += 1;
     this.#sketches.addRefused(measurement, high, low);
+    const { maxSeries, maxSeriesPerMeasurement } = this.#limits;
+    const isOwn = this.#set.size < maxSeries && maxSeriesPerMeasurement !== null;
     this.#deps.events.emit('series.over-budget', {
       device,
       measurement,
-      series: this.total,
-      budget: this.budget,
+      series: isOwn ? (this.#measurements.get(measurement)?.count ?? 0) : this.#set.size,
+      budget: isOwn ? maxSeriesPerMeasurement : maxSeries,
+      scope: isOwn ? measurement : 'the gateway',
     });
   }
 
@@ -238,18 +241,18 @@ export class SeriesLedger {
     const slot = this.#set.add(high, low, this.#devices.take(device).index, owner.index, day);
     this.#sketches.addTags(owner.tags, key);
     const { maxSeries, maxSeriesPerMeasurement } = this.#limits;
-    this.#warn(this.#warning, this.#set.size, maxSeries, 'the gateway');
+    this.#warn(this.#warning, this.#set.size, maxSeries, null);
     if (maxSeriesPerMeasurement !== null)
       this.#warn(owner.warning, owner.count, maxSeriesPerMeasurement, measurement);
     return slot;
   }
 
-  #warn(warning: Warning, series: number, budget: number, scope: string): void {
+  #warn(warning: Warning, series: number, budget: number, scope: string | null): void {
     if (warning.told || series < budget * WARN_AT) return;
     warning.told = true;
     const [most] = this.#measurements.top(1);
-    const measurement = most?.name ?? scope;
-    this.#deps.events.emit('series.near-budget', { series, budget, scope, measurement });
+    const whose = scope ?? `the gateway, most of them of ${most?.name ?? 'none'},`;
+    this.#deps.events.emit('series.near-budget', { series, budget, scope: whose });
   }
 
   #ended(group: number, committed: boolean): void {

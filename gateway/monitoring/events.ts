@@ -103,6 +103,10 @@ export const EVENTS = {
     'warn',
     'serial port {port} at {path} cannot be opened, trying again: {reason}',
   ),
+  'serial.shared': event(
+    'warn',
+    'serial port {port} at {path} is open in {programs} too: what is read there does not come here',
+  ),
   'serial.discarded': event(
     'warn',
     'serial port {port}: {bytes} bytes were no frame ({reason}); `telemetry-gateway serial` shows the last ones',
@@ -125,11 +129,11 @@ export const EVENTS = {
   ),
   'series.near-budget': event(
     'warn',
-    '{series} of {budget} series of {scope} are in use, most of them by {measurement}; `telemetry-gateway account --series` shows who uses them',
+    '{series} of {budget} series of {scope} are in use; `telemetry-gateway account --series` shows who uses them',
   ),
   'series.over-budget': event(
     'error',
-    'device {device} would begin new series of {measurement} and all {budget} are in use ({series}): such readings are kept as rejected (cardinality), series that exist go on',
+    'device {device} would begin new series of {measurement}, and {series} of {budget} series of {scope} are in use: such readings are kept as rejected (cardinality), series that exist go on',
     10_000,
   ),
   'series.aged': event('info', '{count} series not seen for {days} days made room; {series} are left'),
@@ -154,7 +158,7 @@ export const EVENTS = {
     10_000,
   ),
   'device.heard': event('info', 'device {device} is heard again', 10_000),
-  'devices.changed': event('info', '{count} devices from {file} are in force'),
+  'devices.changed': event('info', '{file} is in force: devices that it tells of: {count}'),
   'devices.problem': event('error', '{problem}; {consequence}'),
   'devices.mended': event('info', '{file} is in order again'),
   'devices.not-kept': event(

@@ -2,6 +2,7 @@ import type { CodeOptions } from 'ajv';
 import { Ajv2020, type Options } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { isInt64 } from '../line-protocol/encode.ts';
+import { isDecimalText } from './decimal-text.ts';
 import { safePattern } from './safe-pattern.ts';
 
 /** Longer texts have none of the formats: a bound on what a format's own pattern is applied to. */
@@ -25,8 +26,11 @@ const TEXT_FORMATS = [
   'byte',
 ] as const;
 
-/** Formats a reading schema may use. `int64` is ours: decimal digits, which a JSON number cannot hold exactly. */
-export const KNOWN_FORMATS: ReadonlySet<string> = new Set([...TEXT_FORMATS, 'int64']);
+/**
+ * Formats a reading schema may use. Two are ours: `int64`, decimal digits, which a JSON number cannot hold exactly, and
+ * `double`, a number that firmware prints as text.
+ */
+export const KNOWN_FORMATS: ReadonlySet<string> = new Set([...TEXT_FORMATS, 'int64', 'double']);
 
 type RegExpEngine = NonNullable<CodeOptions['regExp']>;
 
@@ -56,6 +60,7 @@ function withVocabulary(ajv: Ajv2020): Ajv2020 {
   for (const keyword of TELEMETRY_KEYWORDS) ajv.addKeyword({ keyword });
   for (const name of TEXT_FORMATS) ajv.addFormat(name, { type: 'string', validate: boundedFormat(name) });
   ajv.addFormat('int64', { type: 'string', validate: isInt64 });
+  ajv.addFormat('double', { type: 'string', validate: isDecimalText });
   for (const name of META_SCHEMA_FORMATS) ajv.addFormat(name, true);
   return ajv;
 }

@@ -1,5 +1,6 @@
 import type { FieldType } from '../contracts.ts';
 import type { Problem } from '../errors.ts';
+import { type NumberRange, numberRangeOf } from './decimal-text.ts';
 import { escapePointer, type JsonDocument } from './json-document.ts';
 import { layersOf } from './schema-reference.ts';
 import { isSchemaObject, type SchemaObject } from './telemetry.ts';
@@ -17,6 +18,8 @@ export interface LeafShape {
   readonly type: FieldType;
   /** An integer that may come as decimal digits (`"format": "int64"`). */
   readonly int64: boolean;
+  /** A number that may come as text (`"format": "double"`), and the limits its text has to keep; else null. */
+  readonly decimal: NumberRange | null;
   readonly unit: string | null;
   /** Values that mean "no value". */
   readonly missing: readonly unknown[];
@@ -83,7 +86,7 @@ export function shapeOfSchema(document: JsonDocument, root: SchemaObject, proble
       return { kind: 'unmapped', name, path, pointer, why: 'an object without declared properties' };
     }
     if (types.includes('array')) return { kind: 'unmapped', name, path, pointer, why: 'an array' };
-    const type = fieldTypeOf(types, first('format') === 'int64');
+    const type = fieldTypeOf(types, first('format'));
     if (type === null) {
       if (field === false) return { kind: 'unmapped', name, path, pointer, why: 'field is false' };
       const found = types.length === 0 ? 'none' : types.join(' or ');
@@ -105,6 +108,7 @@ export function shapeOfSchema(document: JsonDocument, root: SchemaObject, proble
       field: field === false ? null : renamed,
       type,
       int64: type === 'integer' && types.includes('string'),
+      decimal: type === 'float' && types.includes('string') ? numberRangeOf(first) : null,
       unit: typeof unit === 'string' ? unit : null,
       missing: Array.isArray(missing) ? missing : [],
     };
@@ -149,9 +153,10 @@ function typeOfValue(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-function fieldTypeOf(types: readonly string[], int64: boolean): FieldType | null {
+function fieldTypeOf(types: readonly string[], format: unknown): FieldType | null {
   const key = [...types].sort(alphabetically).join(' ');
-  if (int64 && (key === 'string' || key === 'integer string')) return 'integer';
+  if (format === 'int64' && (key === 'string' || key === 'integer string')) return 'integer';
+  if (format === 'double' && (key === 'string' || key === 'number string')) return 'float';
   switch (key) {
     case 'number':
     case 'integer number':

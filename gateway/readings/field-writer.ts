@@ -1,6 +1,7 @@
 import type { Violation } from '../contracts.ts';
 import { escapeName, integerToken, isInt64, stringProblem, stringToken } from '../line-protocol/encode.ts';
 import { type Calibrate, type Calibration, calibrateOf } from './calibration.ts';
+import { rangeProblem } from './decimal-text.ts';
 import type { LeafShape, ObjectShape } from './field-shape.ts';
 import { escapePointer } from './json-document.ts';
 import { inWords } from './violation-words.ts';
@@ -77,13 +78,24 @@ function leafMember(leaf: LeafShape, isField: boolean, calibration: Calibration 
 function leafWriter(leaf: LeafShape, calibrate: Calibrate | null): Writer {
   const key = `${escapeName(leaf.field ?? leaf.name)}=`;
   const encode = encoderOf(leaf);
+  const { decimal } = leaf;
   const pointer = leaf.path.map((name) => `/${escapePointer(name)}`).join('');
   return (value, out) => {
     if (value === null) {
       out.missing += 1;
       return;
     }
-    const token = encode(calibrate === null ? value : calibrate(value, out.atMs));
+    let plain = value;
+    if (decimal !== null && typeof value === 'string') {
+      // The validator has found a number in it.
+      plain = Number(value);
+      const problem = rangeProblem(Number(value), decimal);
+      if (problem !== null) {
+        out.violations.push({ pointer, message: problem });
+        return;
+      }
+    }
+    const token = encode(calibrate === null ? plain : calibrate(plain, out.atMs));
     if (token.startsWith(REFUSED)) out.violations.push({ pointer, message: token.slice(REFUSED.length) });
     else out.text = out.text === '' ? key + token : `${out.text},${key}${token}`;
   };

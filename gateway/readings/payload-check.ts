@@ -48,8 +48,8 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
       nulls = clearNulls(reading, validate.errors ?? [], leaves);
       if (nulls > 0 && valid(reading)) return NONE;
       const errors = validate.errors ?? [];
-      // A required property that says "no value" has been sent: it is not missing.
-      const counted = cleared.length === 0 ? errors : errors.filter((error) => !isCleared(error));
+      // A required property that says "no value" has been sent: it is not missing. What failed behind `if` tells it itself.
+      const counted = errors.filter((error) => error.keyword !== 'if' && !isCleared(error));
       return counted.length === 0 ? NONE : violationsOf(counted);
     },
   };

@@ -76,6 +76,7 @@ export function violationOf(error: ErrorObject): Violation {
 
 const FORMATS: ReadonlyMap<string, string> = new Map([
   ['int64', 'an integer of 64 bits as decimal digits'],
+  ['double', 'a number as text, like "21.5"'],
   ['date-time', 'a time like 2026-03-01T12:00:00Z'],
 ]);
 

@@ -5,7 +5,7 @@ import type { SerialPortStatus } from '../operations-contract.ts';
 import { createFramer } from './framing/create-framer.ts';
 import { describeFound, type FoundPort, findPorts, suffixOf } from './serial/find-ports.ts';
 import { openPort } from './serial/open-port.ts';
-import { openingTrouble } from './serial/opening-trouble.ts';
+import { describeHolders, openingTrouble, otherHolders } from './serial/opening-trouble.ts';
 import type { ConnectionDeps } from './serial/port-connection.ts';
 import { listPorts, type PortIdentity, SYSTEM_ROOTS, type SystemRoots } from './serial/port-identity.ts';
 import { type KeeperDeps, type Located, PortKeeper, signatureOf } from './serial/port-keeper.ts';
@@ -61,6 +61,9 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
   const keepers = new Map<string, PortKeeper>();
   /** Of entries with `each`: what was found at this tick. */
   const foundByEntry = new Map<SerialEntry, ReadonlyMap<string, FoundPort>>();
+  /** Opened since other programs were last looked for, by their real paths. */
+  const opened = new Map<string, { readonly port: string; readonly path: string }>();
+  let looking: boolean = false;
   let listed: readonly PortIdentity[] | null = null;
   const list = deps.listPorts ?? listPorts;
   const keeperDeps: KeeperDeps = {
@@ -73,6 +76,7 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
     seqOf: deps.seqOf ?? (() => null),
     openPort: deps.openPort ?? openPort,
     explain: async (path, error) => await openingTrouble(path, error, roots),
+    opened: ({ path, realPath }, port) => opened.set(realPath, { port, path }),
     signatureOf: deps.signatureOf ?? signatureOf,
     inUse: new Map(),
     random: deps.random ?? Math.random,
@@ -116,6 +120,7 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
   function tick(): void {
     listed = null;
     for (const entry of entries) if (entry.each) lookForEach(entry);
+    if (opened.size > 0 && !looking) void tellSharers();
     const nowMs = clock.monotonicMs();
     for (const keeper of keepers.values()) {
       try {
@@ -131,6 +136,19 @@ export function createSerialSource(entries: readonly SerialEntry[], deps: Serial
       await clock.sleep(TICK_MS, stopping.signal);
       if (stopping.signal.aborted) return;
       tick();
+    }
+  }
+
+  /** A lock keeps out only who asks for one: a program that does not takes bytes that were meant for the gateway. */
+  async function tellSharers(): Promise<void> {
+    const fresh = new Map(opened);
+    opened.clear();
+    looking = true;
+    const holders = await otherHolders(new Set(fresh.keys()), roots);
+    looking = false;
+    for (const [realPath, programs] of holders) {
+      const { port = '', path = realPath } = fresh.get(realPath) ?? {};
+      events.emit('serial.shared', { port, path, programs: describeHolders(programs) });
     }
   }
 

@@ -223,6 +223,13 @@ describe('the HTTP API', () => {
     expect((await get(`/api/rejected/${'x'.repeat(500)}`)).status).toBeGreaterThanOrEqual(400);
   });
 
+  test('who asks for what there is not is told what there is', async () => {
+    const get = await serve();
+    expect((await get('/api/rejected?code=bogus')).body).toMatchObject({
+      error: { message: expect.stringContaining('undecodable, no-route, invalid') },
+    });
+  });
+
   test('metrics are there for Prometheus', async () => {
     const get = await serve();
     const { status, headers } = await get('/metrics');

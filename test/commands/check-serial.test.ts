@@ -39,3 +39,9 @@ test('options that make no sense together are said', () => {
   );
   expect(found?.detail).toContain('serial port shed: format:');
 });
+
+test('a sensor’s frames that would be read as JSON are one, and the format to write is said', () => {
+  const entry = 'path: ./none, name: dust, topic: "sensors/{device}/air-quality", framing: pms5003';
+  expect(check(`  - { ${entry} }`)?.detail).toContain('write format: pms5003');
+  expect(check(`  - { ${entry}, format: pms5003 }`)).toMatchObject({ ok: true });
+});

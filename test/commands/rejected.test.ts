@@ -5,6 +5,7 @@ import { systemClock } from '../../gateway/clock.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { loadReadings } from '../../gateway/readings/load-schemas.ts';
 import type { ReplayReport, ReplayRequest } from '../../gateway/rejected-contract.ts';
+import { CauseCounter } from '../../gateway/rejection-causes.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from '../../gateway/store/store-options.ts';
 import type { Store } from '../../gateway/store-contract.ts';
@@ -34,11 +35,34 @@ describe('rejected list', () => {
     const { out } = await world.run(['rejected', 'list', '--code', 'invalid', '-d', 'kitchen']);
     expect(operations.asked).toEqual([{ query: { code: 'invalid', device: 'kitchen' }, after: null }]);
     expect(out).toContain(
-      '500 × invalid under environment.v1\n    /temperature must be number, got a string\n',
+      '500 × invalid under environment.v1\n    /temperature must be number, got string "21.5"\n',
     );
     expect(out).toContain('from kitchen; 2026-03-01 00:00:00.000Z to 2026-03-02 00:00:00.000Z');
     expect(out).toContain('such as r1: {"temperature":"21.5"}');
     expect(isHarmless(out)).toBe(true);
+  });
+
+  test('says a cause in the words of its example, with the remedy at their end', async () => {
+    const remedy = 'or store it under another name with "field": "temperature_string"';
+    const said = `field "temperature" of "room" must be float, got string: ${'since long ago '.repeat(25)}${remedy}`;
+    const counter = new CauseCounter();
+    const payload = Buffer.from('{"temperature":"21.5"}');
+    counter.add({
+      ...REJECTION,
+      payload,
+      username: null,
+      format: null,
+      schemaVersion: null,
+      code: 'type-conflict',
+      violations: [{ pointer: '', message: said }],
+    });
+    const causes = counter.list();
+    await world.running(
+      fakeOperations({ rejectedCauses: async () => ({ causes, looked: 1, others: 0, next: null }) }),
+    );
+    const { out } = await world.run(['rejected', 'list']);
+    expect(out).toContain(`${said}\n`);
+    expect(out).toMatch(/^1 rejected reading, 1 cause\n/);
   });
 
   test('puts the pages of a long look together', async () => {
@@ -124,9 +148,9 @@ describe('rejected show', () => {
     const resolved = await shown({ resolved: { kind: 'stored', atMs: Date.UTC(2026, 2, 2) }, today: [] });
     expect(resolved).toContain('replayed: stored 2026-03-02');
     expect(resolved).not.toContain('today');
-    expect(await shown({ code: 'sink-rejected', sink: 'influx', today: [] })).toContain(
-      'only its sink can say',
-    );
+    const refused = await shown({ code: 'sink-rejected', sink: 'influx', topic: '', today: [] });
+    expect(refused).toContain('only its sink can say');
+    expect(refused).not.toMatch(/^(topic|client) /m);
   });
 });
 
@@ -155,7 +179,7 @@ describe('rejected replay', () => {
         '    2  still rejected',
         '',
         '2 × invalid under environment.v1',
-        '    /temperature must be number, got a string',
+        '    /temperature must be number, got string "21.5"',
         '    from kitchen; 2026-03-01 00:00:00.000Z to 2026-03-02 00:00:00.000Z',
         '    such as r1: {"temperature":"21.5"}',
         '',

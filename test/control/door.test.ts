@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { callControl } from '../../gateway/control/call.ts';
+import { callControl, connectTo } from '../../gateway/control/call.ts';
 import { createDispatch } from '../../gateway/control/dispatch.ts';
 import { type Door, type DoorOptions, openDoor } from '../../gateway/control/door.ts';
 import { MAX_REQUEST_BYTES } from '../../gateway/control/protocol.ts';
@@ -26,6 +26,14 @@ async function open(dataDir: string, options: Partial<DoorOptions> = {}): Promis
 
 /** A socket file without anyone behind it, as a killed gateway leaves it. */
 async function leaveStale(dataDir: string): Promise<void> {
+  const child = await listener(dataDir);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  expect(existsSync(join(dataDir, 'control.sock'))).toBe(true);
+}
+
+/** Another process that listens there and says nothing. */
+async function listener(dataDir: string): Promise<ChildProcess> {
   const child = spawn(
     process.execPath,
     [
@@ -35,9 +43,7 @@ async function leaveStale(dataDir: string): Promise<void> {
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   await once(child.stdout, 'data');
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  expect(existsSync(join(dataDir, 'control.sock'))).toBe(true);
+  return child;
 }
 
 async function send(dataDir: string, bytes: Buffer | string): Promise<string> {
@@ -251,3 +257,20 @@ describe('the control socket as door', () => {
     expect(await callControl(dataDir, 'x')).toBe(long);
   });
 });
+
+test.runIf(process.platform === 'linux')(
+  'a gateway killed while it is being called counts as none',
+  async () => {
+    const dataDir = temporaryFolder();
+    const path = join(dataDir, 'control.sock');
+    const child = await listener(dataDir);
+    child.kill('SIGSTOP');
+    const answer = connectTo(path);
+    child.kill('SIGKILL');
+    // Blocks this thread until the system has closed the other end: the connection is reset before anyone looks at it.
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let i = 0; i < 500 && readFileSync('/proc/net/unix', 'utf8').includes(path); i += 1)
+      Atomics.wait(pause, 0, 0, 20);
+    expect(await answer).toBeNull();
+  },
+);

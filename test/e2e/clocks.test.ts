@@ -76,14 +76,11 @@ describeWith(['influxd'], 'clocks', () => {
     await influx.createDatabase('t');
     const clock = new SteeredClock(START_MS);
     const dir = temporaryFolder('clocks');
-    const gateway = await runGatewayHere(
-      dir,
-      {
-        schemas: writeSchemas(`${dir}/schemas`, timed('ms', 'correct'), timed('s', 'correct')),
-        sinks: [{ name: 'influx', type: 'influxdb', url: influx.url, version: 1, database: 't' }],
-      },
-      clock,
-    );
+    const config = {
+      schemas: writeSchemas(`${dir}/schemas`, timed('ms', 'correct'), timed('s', 'correct')),
+      sinks: [{ name: 'influx', type: 'influxdb', url: influx.url, version: 1, database: 't' }],
+    };
+    const gateway = await runGatewayHere(dir, config, clock);
     const client = await RawMqtt.connect({ port: gateway.port, clientId: 'fleet' });
     const trueTimes: number[] = [];
     for (let i = 0; i < ROUNDS; i += 1) {
@@ -121,6 +118,13 @@ describeWith(['influxd'], 'clocks', () => {
     }
     client.destroy();
     await gateway.stop();
+
+    const again = await runGatewayHere(dir, config, clock);
+    for (const [device, { diagnosis }] of Object.entries(DEVICES)) {
+      const { known } = await again.operations.device(device);
+      expect(known?.clock.diagnosis, `${device} after a restart`).toBe(diagnosis);
+    }
+    await again.stop();
     await influx.stop();
   });
 

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { GATEWAY_MAIN, startGateway } from '../support/gateway-process.ts';
 import { freePorts, run, until } from '../support/processes.ts';
@@ -130,4 +133,20 @@ describe('signals', () => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
+});
+
+test('what a command writes arrives whole, also where its reader is slow', async () => {
+  const dir = temporaryFolder('slow-reader');
+  const config = join(dir, 'gateway.yaml');
+  const unknown = Array.from({ length: 5_000 }, (_, i) => [`unknown-option-with-a-long-name-${i}`, i]);
+  writeFileSync(config, JSON.stringify(Object.fromEntries(unknown)));
+  const child = spawn(process.execPath, [GATEWAY_MAIN, 'check', '--offline', '--json', '--config', config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  // The reader begins when the pipe is full, or the program has ended without waiting for it.
+  await Promise.race([once(child, 'exit'), sleep(1_500)]);
+  let out = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) out += chunk;
+  expect(out.length).toBeGreaterThan(1_000_000);
+  expect(() => JSON.parse(out)).not.toThrow();
 });

@@ -21,10 +21,13 @@ import { ENVIRONMENT, type SchemaDocument, writeSchemas } from '../support/test-
 const DEVICE = 'greenhouse-7';
 const TOPIC = `sensors/${DEVICE}/environment`;
 
-/** The mended schema: this firmware sends its temperature as text, and text is what it is stored as. */
+/** The mended schema: this firmware sends its temperature as text, and a number is what it is stored as. */
 const MENDED: SchemaDocument = {
   ...ENVIRONMENT,
-  properties: { ...Object(ENVIRONMENT.properties), temperature: { type: 'string' } },
+  properties: {
+    ...Object(ENVIRONMENT.properties),
+    temperature: { type: ['number', 'string'], format: 'double', minimum: -60, maximum: 125 },
+  },
 };
 
 function sinkInto(server: InfluxServer, name: string, database: string): object {
@@ -129,7 +132,7 @@ describeWith(['influxd'], 'rejected readings whose schema was mended', () => {
 
     const listed = await gateway.command('rejected', 'list', '-d', DEVICE);
     expect(listed.stdout).toMatch(
-      /500 × invalid under environment\.v1\n +\/temperature must be number, got a string/,
+      /500 × invalid under environment\.v1\n +\/temperature must be number, got string "/,
     );
     expect(await replay(gateway, '--code', 'invalid', '--device', DEVICE)).toMatchObject({
       stored: 0,
@@ -151,7 +154,7 @@ describeWith(['influxd'], 'rejected readings whose schema was mended', () => {
     const shown = await gateway.command('rejected', 'show', before[0]?.id ?? '');
     expect(shown.stdout).toMatch(/"temperature": "21\.5",? {3}<-- must be number/);
     expect(shown.stdout).toMatch(/has changed since[\s\S]*- .*"number"[\s\S]*\+ .*"string"/);
-    expect(shown.stdout).toMatch(/today\n {2}stored: environment,device=greenhouse-7 /);
+    expect(shown.stdout).toMatch(/today\n {2}stored: environment,device=greenhouse-7 temperature=21\.5/);
 
     expect(await replay(gateway, '--code', 'invalid', '--device', DEVICE, '--dry-run')).toMatchObject({
       ...{ looked: 500, stored: 500, still: 0 },
@@ -177,6 +180,9 @@ describeWith(['influxd'], 'rejected readings whose schema was mended', () => {
     expect(await timesIn(server, 't')).toEqual(firstTimes);
     const { sources, rejections } = await accountOf(gateway);
     expect(sources.replay).toMatchObject({ received: 500, stored: 500 });
+    expect(await server.query('SELECT mean(temperature) AS t FROM environment', 't')).toMatchObject([
+      { t: 21.5 },
+    ]);
     expect(rejections).toMatchObject({ open: 1, replayed: 500 });
     await theAccountCloses(gateway);
     expect(await gateway.stop()).toBe(0);

@@ -282,7 +282,7 @@ describeWith(['socat', 'influxd'], 'a serial port', () => {
     // Behind the noise a line is a line again.
     await until('the cable has taken all', () => cable.device().waitingBytes === 0);
     cable.device().write(`\n${lineOf(5)}`);
-    await untilFrames(gateway, 1);
+    await untilReceived(gateway, published + 1);
     expect((await accountOf(gateway)).sources.serial).toMatchObject({ stored: 1, rejected: 0 });
     client.destroy();
     await stop();
@@ -339,7 +339,7 @@ describeWith(['socat', 'influxd'], 'a serial port', () => {
     on = false;
     const sent = await Promise.all(writing);
     const total = sent.reduce((sum, each) => sum + each, 0);
-    await untilFrames(gateway, total);
+    await untilReceived(gateway, total);
     await untilDrained(gateway);
     const account = await accountOf(gateway);
     expect(account.sources.serial).toMatchObject({ stored: total, rejected: 0, refused: 0 });

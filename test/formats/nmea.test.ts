@@ -38,6 +38,9 @@ describe('nmea', () => {
       expect(isPosition(position), JSON.stringify(isPosition.errors)).toBe(true);
       expect(position).toMatchObject({ latitude: 48.1173, longitude: 11.5166667 });
     }
+    expect(isPosition(nmea('$GPGGA,,,,,,0,00,,,M,,M,,*66')), 'a receiver that has no fix yet').toBe(true);
+    expect(isPosition({ fix: '3d', latitude: 48 })).toBe(false);
+    expect(isPosition({ satellites: 4 })).toBe(false);
     expect(nmea('$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A')).toMatchObject({
       ts: Date.UTC(1994, 2, 23, 12, 35, 19),
       time: '1994-03-23T12:35:19.000Z',

@@ -109,6 +109,20 @@ describe('the series budget', () => {
     expect(again.judge(device(10))?.kind).toBe('bad');
   });
 
+  it('tells in the log which budget is near and which is used up, with its own figures', async () => {
+    const ledger = ledgerOf({ maxSeries: 100, maxSeriesPerMeasurement: 5 });
+    await fill(ledger, 3, 'other');
+    await fill(ledger, 5, 'flood');
+    ledger.take(device(9, 'flood'));
+    expect(ledger.events.told).toEqual([
+      { name: 'series.near-budget', fields: { series: 4, budget: 5, scope: 'flood' } },
+      {
+        name: 'series.over-budget',
+        fields: { device: 'd9', measurement: 'flood', series: 5, budget: 5, scope: 'flood' },
+      },
+    ]);
+  });
+
   it('warns once when four fifths are used, and again only after it was below three quarters', async () => {
     const ledger = ledgerOf();
     const series = await fill(ledger, 7);

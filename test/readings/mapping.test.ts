@@ -37,6 +37,28 @@ describe('a reading becomes one line', () => {
     expect(lineOf(readings, 't/d', { n: 5, nullable: null })).toBe(`m,device=d n=5 ${ARRIVAL_NS}`);
   });
 
+  it('with numbers sent as text stored as floats where the schema says double, within the same limits', () => {
+    const readings = readingsOf(
+      schema({
+        properties: {
+          t: { type: ['number', 'string'], format: 'double', minimum: -60, exclusiveMaximum: 125 },
+        },
+      }),
+    );
+    for (const [sent, stored] of [
+      ['21.5', '21.5'],
+      ['+21', '21'],
+      ['-.5', '-0.5'],
+      ['1.25e1', '12.5'],
+      [21.5, '21.5'],
+    ] as const)
+      expect(lineOf(readings, 't/d', { t: sent })).toBe(`m,device=d t=${stored} ${ARRIVAL_NS}`);
+    for (const text of ['', ' 21.5', '21,5', 'nan', 'Infinity', '0x10', '1e999', '21.5 C'])
+      expect(lineOf(readings, 't/d', { t: text })).toMatch(/^invalid: \/t must be a number as text/);
+    expect(lineOf(readings, 't/d', { t: '-61' })).toBe('invalid: /t must be >= -60, got "-61"');
+    expect(lineOf(readings, 't/d', { t: '125' })).toBe('invalid: /t must be < 125, got "125"');
+  });
+
   it('with integers beyond 2^53 invalid, and 64 bits exact as a string of digits', () => {
     const readings = readingsOf(
       schema({
@@ -185,6 +207,18 @@ describe('values that mean "no value"', () => {
     expect(lineOf(optional, 't/d', reading)).toBe(`m,device=d a=1 ${ARRIVAL_NS}`);
     expect(optional.describe()[0]?.stats).toEqual({ ignored: 0, missing: 2 });
     expect(lineOf(optional, 't/d', { a: null, b: 2 })).toBe('invalid: /a is required, but missing');
+  });
+
+  it('say of a condition only what failed behind it', () => {
+    const conditional = readingsOf(
+      schema({
+        properties: { fix: { type: 'string' } },
+        if: { required: ['fix'], properties: { fix: { const: 'none' } } },
+        else: { required: ['temperature'] },
+      }),
+    );
+    expect(lineOf(conditional, 't/d', { fix: '3d' })).toBe('invalid: /temperature is required, but missing');
+    expect(lineOf(conditional, 't/d', { fix: 'none' })).toContain('fix="none"');
   });
 
   it('do not excuse what was not sent, or is wrong', () => {

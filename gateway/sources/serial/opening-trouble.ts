@@ -33,7 +33,7 @@ export async function openingTrouble(
 async function inUse(path: string, roots: SystemRoots): Promise<string> {
   const holders = await portHolders(path, roots);
   if (holders.length === 0) return 'another program uses it (which one cannot be seen from here)';
-  return `in use by ${holders.map(({ command, pid }) => `${command} (process ${pid})`).join(', ')}`;
+  return `in use by ${describeHolders(holders)}`;
 }
 
 async function notPermitted(path: string, { etc }: SystemRoots): Promise<string> {
@@ -56,20 +56,48 @@ export async function portHolders(
   roots: SystemRoots = SYSTEM_ROOTS,
 ): Promise<readonly PortHolder[]> {
   const real = realPathOf(path) ?? path;
-  const holders: PortHolder[] = [];
+  return (await holdersOf(new Set([real]), roots)).get(real) ?? [];
+}
+
+/** Programs other than this one that have one of these ports (by their real paths) open too. Never rejects. */
+export async function otherHolders(
+  realPaths: ReadonlySet<string>,
+  roots: SystemRoots = SYSTEM_ROOTS,
+): Promise<ReadonlyMap<string, readonly PortHolder[]>> {
+  const self = await readlink(join(roots.proc, 'self')).catch(() => null);
+  return await holdersOf(realPaths, roots, self);
+}
+
+/** One walk through all programs, however many ports. */
+async function holdersOf(
+  realPaths: ReadonlySet<string>,
+  roots: SystemRoots,
+  except: string | null = null,
+): Promise<ReadonlyMap<string, readonly PortHolder[]>> {
+  const holders = new Map<string, PortHolder[]>();
   for (const name of await namesIn(roots.proc)) {
-    if (!/^\d+$/.test(name)) continue;
+    if (!/^\d+$/.test(name) || name === except) continue;
     const folder = join(roots.proc, name);
+    const held = new Set<string>();
     for (const descriptor of await namesIn(join(folder, 'fd'))) {
       const target = await readlink(join(folder, 'fd', descriptor)).catch(() => null);
-      if (target !== real) continue;
-      const command = await readFile(join(folder, 'comm'), 'utf8').catch(() => 'a program');
-      holders.push({ pid: Number(name), command: printable(command.trim(), 32) });
-      break;
+      if (target !== null && realPaths.has(target)) held.add(target);
     }
-    if (holders.length === MAX_HOLDERS) break;
+    if (held.size === 0) continue;
+    const command = await readFile(join(folder, 'comm'), 'utf8').catch(() => 'a program');
+    for (const path of held) {
+      const known = holders.get(path) ?? [];
+      if (known.length < MAX_HOLDERS)
+        known.push({ pid: Number(name), command: printable(command.trim(), 32) });
+      holders.set(path, known);
+    }
   }
   return holders;
+}
+
+/** For people: `minicom (process 123), cat (process 7)`. */
+export function describeHolders(holders: readonly PortHolder[]): string {
+  return holders.map(({ command, pid }) => `${command} (process ${pid})`).join(', ');
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -15,6 +15,8 @@ export interface KeeperDeps extends ConnectionDeps {
   readonly openPort: OpenPortFunction;
   /** Why opening failed, in words that say what to do. Never rejects. */
   readonly explain: (path: string, error: unknown) => Promise<string>;
+  /** A port was opened; told after the event. */
+  readonly opened: (port: FoundPort, name: string) => void;
   /** Changes when what is at this path is replaced; null: there is nothing. */
   readonly signatureOf: (path: string) => string | null;
   /** Ports in use by their real paths, and who of us uses them. */
@@ -151,6 +153,7 @@ export class PortKeeper {
       return;
     }
     this.#opened(port, path);
+    this.#deps.opened(found, this.entry.name);
   }
 
   #opened(port: OpenPort, path: string): void {

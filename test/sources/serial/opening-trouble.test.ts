@@ -41,6 +41,7 @@ test('a port without permission names the group to join', async () => {
 
 test.each([
   ['Error: Inappropriate ioctl for device setting custom baud rate of 115200', 'it is no serial port'],
+  ['Error: Is a directory, cannot open /dev', 'it is no serial port'],
   ['Error: No such file or directory, cannot open /dev/ttyUSB0', 'it is not there'],
   ['Error: Input/output error, cannot open \u001b[2J', 'Input/output error, cannot open \\x1b[2J'],
 ])('%j is said in words', async (message, words) => {

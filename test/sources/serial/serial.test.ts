@@ -1,9 +1,11 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Outcome } from '../../../gateway/contracts.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
 import { DUPLICATE, rejected, STORED } from '../mqtt-broker/support/fake-ingest.ts';
 import { type SerialBench, startSerial, turns } from './support/fake-serial.ts';
+import { FakeSystem } from './support/fake-system.ts';
 
 const one = (dev: string) => [{ path: join(dev, 'A') }];
 const acking = (dev: string) => [{ path: join(dev, 'A'), ack: true }];
@@ -198,6 +200,24 @@ describe('a port that cannot be opened', () => {
     bench.plug('A');
     await bench.pass(1000);
     expect(bench.source.connections()).toBe(1);
+  });
+
+  test('that another program reads too says so: a lock does not keep out who asks for none', async () => {
+    const { roots } = new FakeSystem();
+    for (const [pid, command] of [
+      ['41', 'telemetry-gateway'],
+      ['4711', 'cat'],
+    ] as const) {
+      mkdirSync(join(roots.proc, pid, 'fd'), { recursive: true });
+      symlinkSync(join(roots.dev, 'A'), join(roots.proc, pid, 'fd/3'));
+      writeFileSync(join(roots.proc, pid, 'comm'), `${command}\n`);
+    }
+    symlinkSync('41', join(roots.proc, 'self'));
+    const bench = await startSerial(one, { plugged: ['A'], roots });
+    await bench.pass(500);
+    await vi.waitFor(() => expect(bench.events.named('serial.shared')).toHaveLength(1));
+    expect(bench.events.named('serial.shared')[0]).toMatchObject({ programs: 'cat (process 4711)' });
+    expect(bench.source.ports()).toMatchObject([{ state: 'open' }]);
   });
 
   test('because another entry uses it says so', async () => {
