@@ -10,10 +10,10 @@
  * Memory is flat: one slice, whatever the backlog. Nothing is dropped by any answer: what is not settled is read again.
  */
 import type { Clock } from './contracts.ts';
-import { BACKOFF, Backoff, type BackoffOptions } from './delivery-backoff.ts';
-import { deviceIn, splitLines } from './delivery-lines.ts';
-import { type ReplayedLines, replayLines } from './delivery-replay.ts';
-import { deliverSlice, type RefusedLine } from './delivery-slice.ts';
+import { BACKOFF, Backoff, type BackoffOptions } from './delivery/delivery-backoff.ts';
+import { deviceIn, splitLines } from './delivery/delivery-lines.ts';
+import { type ReplayedLines, replayLines } from './delivery/delivery-replay.ts';
+import { deliverSlice, type RefusedLine } from './delivery/delivery-slice.ts';
 import { isGatewayError, messageOf } from './errors.ts';
 import type { EventFields, EventName } from './monitoring/events.ts';
 import type { Decision, Sink, SinkHealth, SinkState } from './sink-contract.ts';

@@ -10,11 +10,11 @@ import type {
   Route,
 } from './contracts.ts';
 import { isRefusal } from './errors.ts';
-import type { Interpret } from './interpret.ts';
-import { accountedDevice, type Keep } from './keep.ts';
-import type { Repeat, Repeats } from './repeats.ts';
+import type { Interpret } from './ingest/interpret.ts';
+import { accountedDevice, type Keep } from './ingest/keep.ts';
+import type { Repeat, Repeats } from './ingest/repeats.ts';
+import type { TopicsSeen } from './operations/topics-seen.ts';
 import type { Group, Store } from './store-contract.ts';
-import type { TopicsSeen } from './topics-seen.ts';
 
 export interface IngestDeps {
   readonly readings: Readings;

@@ -1,7 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { balanceOf } from './account-balance.ts';
 import type { Clock } from './contracts.ts';
 import { GatewayError } from './errors.ts';
+import { balanceOf } from './operations/account-balance.ts';
+import { causesOf, createRejectedOperations, type SchemaHistory } from './operations/operations-rejected.ts';
+import type { TopicsSeen } from './operations/topics-seen.ts';
 import type {
   DeviceAccount,
   DeviceFilter,
@@ -15,12 +17,10 @@ import type {
   SeriesReport,
   TopicReport,
 } from './operations-contract.ts';
-import { causesOf, createRejectedOperations, type SchemaHistory } from './operations-rejected.ts';
 import { printable, printableBytes } from './printable.ts';
 import type { Replay } from './replay.ts';
 import type { SinkHealth } from './sink-contract.ts';
 import type { Store, Tally } from './store-contract.ts';
-import type { TopicsSeen } from './topics-seen.ts';
 
 /** What the ledgers know, for people. */
 export interface LedgerAnswers {

@@ -1,16 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BadReading, Clock, Formats, Message, Outcome, Reading, Readings, Route } from './contracts.ts';
 import { GatewayError } from './errors.ts';
-import type { Interpret } from './interpret.ts';
-import { createKeep } from './keep.ts';
+import type { Interpret } from './ingest/interpret.ts';
+import { createKeep } from './ingest/keep.ts';
 import type { Ledgers } from './ledger-contract.ts';
+import type { Selected } from './operations/rejected-query.ts';
+import type { Why } from './operations/rejection-causes.ts';
 import type { ExplainedReading } from './operations-contract.ts';
-import { createPinnedArrival } from './pinned-arrival.ts';
 import type { RejectionPageRequest, ReplayReport, ReplayRequest } from './rejected-contract.ts';
-import type { Selected } from './rejected-query.ts';
-import type { Why } from './rejection-causes.ts';
-import { newTally, type ReplayTally } from './replay-tally.ts';
-import { replayToSinks, type SinkReplays } from './replay-to-sinks.ts';
+import { createPinnedArrival } from './replay/pinned-arrival.ts';
+import { newTally, type ReplayTally } from './replay/replay-tally.ts';
+import { replayToSinks, type SinkReplays } from './replay/replay-to-sinks.ts';
 import type { Group, Rejection, Resolution, Store } from './store-contract.ts';
 
 export interface ReplayDeps {

@@ -2,7 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../gateway/clock.ts';
+import { systemClock } from '../gateway/clocks/clock.ts';
 import { DeliveryLoop } from '../gateway/delivery.ts';
 import type { SinkHealth } from '../gateway/sink-contract.ts';
 import { createInfluxSink } from '../gateway/sinks/influxdb.ts';

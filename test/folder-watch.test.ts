@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../gateway/clock.ts';
+import { systemClock } from '../gateway/clocks/clock.ts';
 import { watchFolder } from '../gateway/folder-watch.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 

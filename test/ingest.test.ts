@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createArrivalClock } from '../gateway/arrival-clock.ts';
+import { createArrivalClock } from '../gateway/clocks/arrival-clock.ts';
 import type { Clock, Ingest, Message } from '../gateway/contracts.ts';
 import { createFormats } from '../gateway/formats/formats.ts';
+import { createInterpret } from '../gateway/ingest/interpret.ts';
+import { createKeep } from '../gateway/ingest/keep.ts';
+import { createRepeats } from '../gateway/ingest/repeats.ts';
 import { createIngest } from '../gateway/ingest.ts';
-import { createInterpret } from '../gateway/interpret.ts';
-import { createKeep } from '../gateway/keep.ts';
 import type { Judgement, Ledgers } from '../gateway/ledger-contract.ts';
+import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
 import { loadReadings } from '../gateway/readings/load-schemas.ts';
-import { createRepeats } from '../gateway/repeats.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { Store } from '../gateway/store-contract.ts';
-import { createTopicsSeen } from '../gateway/topics-seen.ts';
 import { ledgersWith } from './support/no-ledgers.ts';
 
 const NOW_MS = 1_750_000_000_000;

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../gateway/clock.ts';
+import { systemClock } from '../gateway/clocks/clock.ts';
+import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
 import { createOperations, type OperationsDeps } from '../gateway/operations.ts';
 import type { ExplainedReading } from '../gateway/operations-contract.ts';
 import type { DiscardReport, RejectionRecordPage } from '../gateway/rejected-contract.ts';
 import type { SinkHealth } from '../gateway/sink-contract.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { NewRejection, Store, StoreStatus } from '../gateway/store-contract.ts';
-import { createTopicsSeen } from '../gateway/topics-seen.ts';
 import { DEVICE } from './commands/fake-operations.ts';
 
 function memoryStore(): Store {

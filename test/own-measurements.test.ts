@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createArrivalClock } from '../gateway/arrival-clock.ts';
+import { createArrivalClock } from '../gateway/clocks/arrival-clock.ts';
 import { createOwnMeasurements } from '../gateway/own-measurements.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { Store } from '../gateway/store-contract.ts';

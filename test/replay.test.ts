@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock, Message, Readings } from '../gateway/contracts.ts';
 import { createFormats } from '../gateway/formats/formats.ts';
+import { createInterpret } from '../gateway/ingest/interpret.ts';
+import { createKeep } from '../gateway/ingest/keep.ts';
+import { createRepeats } from '../gateway/ingest/repeats.ts';
 import { createIngest } from '../gateway/ingest.ts';
-import { createInterpret } from '../gateway/interpret.ts';
-import { createKeep } from '../gateway/keep.ts';
 import type { Judgement, Ledgers } from '../gateway/ledger-contract.ts';
-import { createPinnedArrival } from '../gateway/pinned-arrival.ts';
+import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
 import type { ReplayReport } from '../gateway/rejected-contract.ts';
-import { createRepeats } from '../gateway/repeats.ts';
+import { createPinnedArrival } from '../gateway/replay/pinned-arrival.ts';
+import type { SinkReplays } from '../gateway/replay/replay-to-sinks.ts';
 import { createReplay, type Replay } from '../gateway/replay.ts';
-import type { SinkReplays } from '../gateway/replay-to-sinks.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { RejectionFilter, Store } from '../gateway/store-contract.ts';
-import { createTopicsSeen } from '../gateway/topics-seen.ts';
 import { arrival, readingsOf, schema } from './readings/under-test.ts';
 import { ledgersWith } from './support/no-ledgers.ts';
 

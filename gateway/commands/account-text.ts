@@ -1,5 +1,5 @@
-import { imbalanceWords } from '../account-balance.ts';
 import { OUTCOMES } from '../contracts.ts';
+import { imbalanceWords } from '../operations/account-balance.ts';
 import type { AccountReport, DeviceAccount, Imbalance } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { Tally } from '../store-contract.ts';

@@ -1,6 +1,6 @@
+import { CauseCounter } from '../operations/rejection-causes.ts';
 import type { Operations } from '../operations-contract.ts';
 import type { CausesPage, RejectedQuery } from '../rejected-contract.ts';
-import { CauseCounter } from '../rejection-causes.ts';
 
 /** All pages of them, put together; `limit` bounds what is shown, not what is looked at. */
 export async function allCauses(

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { messageOf } from '../errors.ts';
-import { serialProblems } from '../serial-entries.ts';
 import { findPorts } from '../sources/serial/find-ports.ts';
 import { SYSTEM_ROOTS } from '../sources/serial/port-identity.ts';
+import { serialProblems } from '../wiring/serial-entries.ts';
 import { type Check, good, wrong } from './checks.ts';
 import type { CommandParts } from './command-parts.ts';
 

@@ -2,10 +2,10 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
-import { describeSink } from '../announce.ts';
 import type { GatewayConfig, ListenerConfig, SinkConfig } from '../config/gateway-config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import { messageOf, type Problem, problemText } from '../errors.ts';
+import { describeSink } from '../wiring/announce.ts';
 import type { CommandParts } from './command-parts.ts';
 import { bytes } from './wording.ts';
 

@@ -1,9 +1,9 @@
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { loadDevices } from '../config/live-devices.ts';
-import { explain } from '../explain.ts';
-import { createInterpret } from '../interpret.ts';
+import { createInterpret } from '../ingest/interpret.ts';
 import type { DeviceBook } from '../ledger-contract.ts';
+import { explain } from '../operations/explain.ts';
 import type { ExplainRequest, Explanation } from '../operations-contract.ts';
 import { NO_BOOK, NO_CLOCKS } from '../readings/mapping-deps.ts';
 import type { CommandParts } from './command-parts.ts';

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
-import { createSink } from '../delivery-sink.ts';
+import { createSink } from '../delivery/delivery-sink.ts';
 import { messageOf } from '../errors.ts';
-import { fieldTypeProblems } from '../field-type-problems.ts';
-import { readTypes } from '../field-types-watch.ts';
 import { createFormats, formatProblem } from '../formats/formats.ts';
 import { createGateway, storeOptions } from '../gateway.ts';
 import { loadReadings, loadSchemas } from '../readings/load-schemas.ts';
 import { TickCounter } from '../readings/tick-counter.ts';
 import { openLmdbStore } from '../store/lmdb-store.ts';
 import type { Store } from '../store-contract.ts';
+import { fieldTypeProblems } from '../wiring/field-type-problems.ts';
+import { readTypes } from '../wiring/field-types-watch.ts';
 import type { CommandParts } from './command-parts.ts';
 
 /** The gateway itself, for the commands. */

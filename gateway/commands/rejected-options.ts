@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { REJECTION_CODES } from '../contracts.ts';
+import { parseMoment } from '../operations/rejected-query.ts';
 import type { RejectedQuery } from '../rejected-contract.ts';
-import { parseMoment } from '../rejected-query.ts';
 
 const MAX_LIMIT = 1000;
 

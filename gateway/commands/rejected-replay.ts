@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { GatewayError } from '../errors.ts';
+import { CauseCounter } from '../operations/rejection-causes.ts';
 import type { Operations } from '../operations-contract.ts';
 import type { RejectedQuery, RejectedSelection, ReplayReport } from '../rejected-contract.ts';
-import { CauseCounter } from '../rejection-causes.ts';
 import { causeText } from './causes-text.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';

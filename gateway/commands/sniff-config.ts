@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { FormatConfig, Guess, StreamKind } from '../guess-parts.ts';
+import type { FormatConfig, Guess, StreamKind } from '../sniff/guess-parts.ts';
 import type { FramingOptions } from '../sources/framing/framing-options.ts';
 
 const DEFAULT_BAUD_RATE = 115_200;

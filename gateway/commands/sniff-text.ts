@@ -1,5 +1,5 @@
-import type { FormatConfig, Guess, Sample, StreamKind } from '../guess-parts.ts';
 import { printable, printableBytes } from '../printable.ts';
+import type { FormatConfig, Guess, Sample, StreamKind } from '../sniff/guess-parts.ts';
 import type { FramingOptions } from '../sources/framing/framing-options.ts';
 import { starterSchema } from './sniff-schema.ts';
 import { bytes, count } from './wording.ts';

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
-import { isObject } from '../guess-lines.ts';
-import { sniffPort, USUAL_BAUD_RATES } from '../sniff-port.ts';
+import { isObject } from '../sniff/guess-lines.ts';
+import { sniffPort, USUAL_BAUD_RATES } from '../sniff/sniff-port.ts';
 import { findPorts } from '../sources/serial/find-ports.ts';
 import { openPort } from '../sources/serial/open-port.ts';
 import { openingTrouble } from '../sources/serial/opening-trouble.ts';

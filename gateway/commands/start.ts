@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { Registry } from 'prom-client';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../clocks/clock.ts';
 import { createEvents } from '../monitoring/create-events.ts';
 import type { LogDestination } from '../monitoring/logger.ts';
 import { createLogger } from '../monitoring/logger.ts';

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import { CauseCounter } from '../../gateway/operations/rejection-causes.ts';
 import { loadReadings } from '../../gateway/readings/load-schemas.ts';
 import type { ReplayReport, ReplayRequest } from '../../gateway/rejected-contract.ts';
-import { CauseCounter } from '../../gateway/rejection-causes.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from '../../gateway/store/store-options.ts';
 import type { Store } from '../../gateway/store-contract.ts';

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import type { CommandParts } from '../../gateway/commands/command-parts.ts';
 import { openDoor } from '../../gateway/control/door.ts';
 import { GatewayError } from '../../gateway/errors.ts';

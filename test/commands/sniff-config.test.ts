@@ -3,9 +3,9 @@ import type { CommandParts } from '../../gateway/commands/command-parts.ts';
 import { sniffedConfig } from '../../gateway/commands/sniff-config.ts';
 import { fittingSchema, starterSchema } from '../../gateway/commands/sniff-schema.ts';
 import { parseConfig } from '../../gateway/config/load-config.ts';
-import { guessStream } from '../../gateway/guess-stream.ts';
 import { compileSchemas, loadReadings } from '../../gateway/readings/load-schemas.ts';
-import { serialProblems } from '../../gateway/serial-entries.ts';
+import { guessStream } from '../../gateway/sniff/guess-stream.ts';
+import { serialProblems } from '../../gateway/wiring/serial-entries.ts';
 
 const PLACE = { path: '/dev/ttyUSB0', baudRate: 9600, topic: 'boards/{device}' };
 const defaults = parseConfig('', { file: null, cwd: '/', environment: {} });

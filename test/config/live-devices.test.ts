@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { createLiveDevices, type LiveDevices, loadDevices } from '../../gateway/config/live-devices.ts';
 import { parseConfig } from '../../gateway/config/load-config.ts';
 import type { EventFields, EventName } from '../../gateway/monitoring/events.ts';

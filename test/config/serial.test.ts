@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { GatewayConfig, SerialPortConfig } from '../../gateway/config/gateway-config.ts';
 import { parseConfig } from '../../gateway/config/load-config.ts';
 import { isGatewayError, problemText } from '../../gateway/errors.ts';
-import { serialEntries, serialProblems } from '../../gateway/serial-entries.ts';
+import { serialEntries, serialProblems } from '../../gateway/wiring/serial-entries.ts';
 
 function parse(text: string): GatewayConfig {
   return parseConfig(text, { file: 'gateway.yaml', cwd: '/etc/telemetry', environment: {} });

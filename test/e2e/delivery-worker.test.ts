@@ -13,13 +13,13 @@ const dist = new URL('../../dist/gateway/', import.meta.url).href;
 // The compiled modules are those of the sources: same exports, same types.
 const { startDelivery } = (await import(
   /* @vite-ignore */ `${dist}delivery-host.js`
-)) as typeof import('../../gateway/delivery-host.ts');
+)) as typeof import('../../gateway/delivery/delivery-host.ts');
 const { openLmdbStore } = (await import(
   /* @vite-ignore */ `${dist}store/lmdb-store.js`
 )) as typeof import('../../gateway/store/lmdb-store.ts');
 const { systemClock: clock } = (await import(
   /* @vite-ignore */ `${dist}clock.js`
-)) as typeof import('../../gateway/clock.ts');
+)) as typeof import('../../gateway/clocks/clock.ts');
 
 async function fill(store: Store, from: number, count: number, field = '1.5'): Promise<void> {
   const group = store.group();

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { PortsReport } from '../../gateway/commands/serial-ports.ts';
 import type { SniffReport } from '../../gateway/commands/sniff-text.ts';
 import { parseConfig } from '../../gateway/config/load-config.ts';
-import { serialProblems } from '../../gateway/serial-entries.ts';
+import { serialProblems } from '../../gateway/wiring/serial-entries.ts';
 import { GATEWAY_MAIN, startGateway } from '../support/gateway-process.ts';
 import { start, until } from '../support/processes.ts';
 import { startPtyPair } from '../support/pty-pair.ts';

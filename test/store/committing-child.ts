@@ -3,7 +3,7 @@
  * line up to number N is committed.
  */
 import { writeSync } from 'node:fs';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 
 const [, , dir = '', first = '1'] = process.argv;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import type { Store } from '../../gateway/store-contract.ts';
 import { commitPoints, pendingLines, RecordedEvents } from '../contracts/store-harness.ts';

@@ -1,7 +1,7 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import { commitPoints, RecordedEvents } from '../contracts/store-harness.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../gateway/clock.ts';
+import { systemClock } from '../../gateway/clocks/clock.ts';
 import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import { RecordedEvents } from '../contracts/store-harness.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -13,4 +13,4 @@ if (crashes < 3) {
     throw new Error('a crash for the test');
   }, 1200);
 }
-await import('../../gateway/delivery-worker.ts');
+await import('../../gateway/delivery/delivery-worker.ts');

@@ -1,7 +1,7 @@
 /** The source on ports of the kernel's own: what fakes cannot show. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { systemClock } from '../../../gateway/clock.ts';
+import { systemClock } from '../../../gateway/clocks/clock.ts';
 import { openPort } from '../../../gateway/sources/serial/open-port.ts';
 import { createSerialSource, type SerialSource } from '../../../gateway/sources/serial.ts';
 import { start, until } from '../../support/processes.ts';

@@ -1,0 +1,55 @@
+import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import type { Events } from '../monitoring/events.ts';
+
+/** What is known only once the gateway runs. */
+export interface Started {
+  readonly version: string;
+  /** The ports in use, in the order of the configuration's listeners: 0 there means that the system chose. */
+  readonly mqttPorts: readonly number[];
+  readonly httpPort: number | null;
+  /** `$id` of each schema in force. */
+  readonly schemas: readonly string[];
+}
+
+/** Says in plain words who can connect, which readings are understood, where they go and where to look. */
+export function announce(events: Events, config: GatewayConfig, started: Started): void {
+  if (config.file === null) events.emit('start.defaults');
+  for (const [i, listener] of config.mqtt.listeners.entries()) {
+    const port = started.mqttPorts[i] ?? listener.port;
+    events.emit('start.mqtt', {
+      address: address(listener.host, port),
+      who: whoCanConnect(listener.anonymous),
+    });
+  }
+  if (config.http !== null) {
+    const { host, port, anonymous } = config.http;
+    const url = `http://${address(host, started.httpPort ?? port)}`;
+    events.emit('start.http', { url, who: whoCanConnect(anonymous) });
+  }
+  const { schemas } = started;
+  events.emit('start.schemas', {
+    count: schemas.length,
+    folder: config.schemasDir,
+    names: schemas.length === 0 ? 'none' : schemas.join(', '),
+  });
+  events.emit('start.store', { folder: config.dataDir });
+  for (const sink of config.sinks) events.emit('start.sink', { sink: sink.name, where: describeSink(sink) });
+  events.emit('gateway.started', { version: started.version });
+}
+
+/** Where a sink writes, in words, without its secrets. */
+export function describeSink(sink: SinkConfig): string {
+  if (sink.type === 'embedded') return 'the embedded database';
+  const target = sink.database === null ? `bucket ${sink.bucket ?? ''}` : `database ${sink.database}`;
+  return `InfluxDB at ${sink.url}, ${target}`;
+}
+
+function whoCanConnect(anonymous: boolean): string {
+  return anonymous
+    ? 'anyone who reaches this address, without a password'
+    : 'programs on this machine only, without a password';
+}
+
+function address(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
