@@ -30,6 +30,7 @@ const LEAVES = [
   'gateway/monitoring/events.ts',
   'gateway/printable.ts',
   'gateway/edit-distance.ts',
+  'gateway/canonical-spec.ts',
   'gateway/package-root.ts',
   'gateway/folder-watch.ts',
 ];

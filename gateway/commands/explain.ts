@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { canonicalSpec } from '../canonical-spec.ts';
 import { GatewayError } from '../errors.ts';
-import { canonicalSpec } from '../formats/canonical-spec.ts';
 import { formatProblem } from '../formats/formats.ts';
 import type { ExplainedReading, Explanation } from '../operations-contract.ts';
 import { printable } from '../printable.ts';

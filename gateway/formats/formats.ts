@@ -1,6 +1,6 @@
+import { canonicalSpec } from '../canonical-spec.ts';
 import type { Format, Formats } from '../contracts.ts';
 import { BINARY_OPTIONS, createBinaryFormat } from './binary.ts';
-import { canonicalSpec } from './canonical-spec.ts';
 import { createCborFormat } from './cbor.ts';
 import { CSV_OPTIONS, createCsvFormat } from './csv.ts';
 import { createPms5003Format, createSds011Format } from './dust-sensors.ts';

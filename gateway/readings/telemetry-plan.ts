@@ -1,7 +1,7 @@
+import { canonicalSpec } from '../canonical-spec.ts';
 import type { Problem } from '../errors.ts';
 import { measurementProblem, nameProblem } from '../line-protocol/encode.ts';
 import { type LeafShape, leavesOf, type ObjectShape, type UnmappedShape, unmappedOf } from './field-shape.ts';
-import { formatSpec } from './format-spec.ts';
 import { escapePointer, type JsonDocument } from './json-document.ts';
 import type { FormatProblem } from './mapping-deps.ts';
 import { propertyPath, samePath } from './property-path.ts';
@@ -122,7 +122,7 @@ export function planTelemetry(
     if (leafAt(path) === undefined) at(`/identity/${i}`, 'names no declared property');
   }
 
-  const format = telemetry.format === undefined ? null : formatSpec(telemetry.format);
+  const format = telemetry.format === undefined ? null : canonicalSpec(telemetry.format);
   const wrongFormat = format === null ? null : formatProblem(format);
   if (wrongFormat !== null) at('/format', wrongFormat);
   const expectEveryMs = telemetry.expectEvery === undefined ? null : durationMs(telemetry.expectEvery);

@@ -1,5 +1,5 @@
+import { canonicalSpec } from '../canonical-spec.ts';
 import type { Format, Formats } from '../contracts.ts';
-import { canonicalSpec } from '../formats/canonical-spec.ts';
 import type { FramingOptions } from '../sources/framing/framing-options.ts';
 import { CsvHeader, type HeaderKind } from '../sources/serial/csv-header.ts';
 import {

@@ -1,7 +1,7 @@
+import { canonicalSpec } from '../canonical-spec.ts';
 import type { SerialPortConfig } from '../config/gateway-config.ts';
 import type { Formats } from '../contracts.ts';
 import { GatewayError } from '../errors.ts';
-import { canonicalSpec } from '../formats/canonical-spec.ts';
 import { formatProblem } from '../formats/formats.ts';
 import type { FramingOptions } from '../sources/framing/framing-options.ts';
 import { framingProblem } from '../sources/framing/framing-problem.ts';

@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const dist = new URL('../../dist/gateway/', import.meta.url).href;
 // The compiled modules are those of the sources: same exports, same types.
 const { startDelivery } = (await import(
-  /* @vite-ignore */ `${dist}delivery-host.js`
+  /* @vite-ignore */ `${dist}delivery/delivery-host.js`
 )) as typeof import('../../gateway/delivery/delivery-host.ts');
 const { openLmdbStore } = (await import(
   /* @vite-ignore */ `${dist}store/lmdb-store.js`

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
+import { canonicalSpec } from '../../gateway/canonical-spec.ts';
 import { isGatewayError } from '../../gateway/errors.ts';
-import { canonicalSpec } from '../../gateway/formats/canonical-spec.ts';
 import { createFormats, formatProblem } from '../../gateway/formats/formats.ts';
 
 const formats = createFormats();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { canonicalSpec } from '../../gateway/formats/canonical-spec.ts';
+import { canonicalSpec } from '../../gateway/canonical-spec.ts';
 import { createFormats, FORMAT_NAMES } from '../../gateway/formats/formats.ts';
 import { PACKAGE_ROOT } from '../../gateway/package-root.ts';
 import { createFramer } from '../../gateway/sources/framing/create-framer.ts';

@@ -1,8 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { problemText } from '../../gateway/errors.ts';
-import { canonicalSpec } from '../../gateway/formats/canonical-spec.ts';
-import { formatSpec } from '../../gateway/readings/format-spec.ts';
 import { compileSchemas } from '../../gateway/readings/load-schemas.ts';
 import { problemsOf, readingsOf, schema } from './under-test.ts';
 
@@ -113,19 +110,5 @@ describe('the telemetry section takes', () => {
       }),
     );
     expect(readings.describe()[0]).toMatchObject({ format: 'json', expectEveryMs: 30_000 });
-  });
-});
-
-describe('a format with options', () => {
-  it('is the same text for a schema and for the formats themselves', () => {
-    const options = fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 });
-    fc.assert(
-      fc.property(fc.constantFrom('csv', 'binary'), options, (name, chosen) => {
-        // Numbers without a sign of zero: JSON has one zero.
-        const format: Record<string, unknown> = JSON.parse(JSON.stringify({ [name]: chosen }));
-        expect(formatSpec(format)).toBe(canonicalSpec(format));
-        expect(canonicalSpec(formatSpec(format))).toBe(formatSpec(format));
-      }),
-    );
   });
 });
