@@ -18,7 +18,7 @@ const { openLmdbStore } = (await import(
   /* @vite-ignore */ `${dist}store/lmdb-store.js`
 )) as typeof import('../../gateway/store/lmdb-store.ts');
 const { systemClock: clock } = (await import(
-  /* @vite-ignore */ `${dist}clock.js`
+  /* @vite-ignore */ `${dist}clocks/clock.js`
 )) as typeof import('../../gateway/clocks/clock.ts');
 
 async function fill(store: Store, from: number, count: number, field = '1.5'): Promise<void> {
