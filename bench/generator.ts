@@ -6,7 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { generate } from 'mqtt-packet';
-import { Latencies } from '../device-sim/latencies.ts';
+import { LatencyHistogram } from '../device-sim/measure/latency-histogram.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +25,12 @@ const { values } = parseArgs({
     prefix: { type: 'string', default: 'bench' },
     /** Readings come from so many devices by turns, at most one for each place in the window; 0: one a connection. */
     devices: { type: 'string', default: '0' },
+    /** They speak by so many schemas by turns, on `sensors/DEVICE/kind-0000` and on; 0: on `sensors/DEVICE/environment`. */
+    schemas: { type: 'string', default: '0' },
+    /** Bytes of a payload, which a text brings it to; 0: about 90 of numbers. */
+    payload: { type: 'string', default: '0' },
+    /** Seconds of a window of the result's `windows`; 0: none. */
+    each: { type: 'string', default: '0' },
   },
 });
 
@@ -36,18 +42,27 @@ const warmupMs = Number(values.warmup) * 1000;
 const qos = values.qos === '0' ? 0 : 1;
 const rate = Number(values.rate);
 const devicesEach = Math.min(window, Math.ceil(Number(values.devices) / connections));
+const schemas = Number(values.schemas);
+const eachMs = Number(values.each) * 1000;
 const QUIET_MS = 5000;
 const TS_DIGITS = 13;
 const SEQ_DIGITS = 9;
 const FIRST_SEQ = 100_000_000;
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz 0123456789 ';
+/** Of a payload with an empty text. */
+const SMALLEST_PAYLOAD = 50;
+const textCharacters = textCharactersOf(Number(values.payload));
 
-const latencies = new Latencies();
+const latencies = new LatencyHistogram();
+const windowLatencies = eachMs > 0 ? new LatencyHistogram() : null;
 let measuring = false;
 let sending = true;
 let sent = 0;
 let acknowledged = 0;
 let acknowledgedMeasured = 0;
 let broken = 0;
+let beforeWindow = 0;
+const windows: { endMs: number; perSecond: number; p99Ms: number | null }[] = [];
 
 /** One connection: `window` packets side by side in one buffer, reused as their acknowledgements come. */
 class Device {
@@ -55,6 +70,7 @@ class Device {
   readonly #packets: Buffer;
   readonly #stride: number;
   readonly #tsAt: number;
+  /** -1: it has none. */
   readonly #seqAt: number;
   readonly #sentAt = new Float64Array(window);
   readonly #baseTs = Date.now() - 60_000;
@@ -65,16 +81,25 @@ class Device {
   #partial = 0;
   #partialId = 0;
 
-  constructor(socket: Socket, name: string) {
+  constructor(socket: Socket, name: string, connection: number) {
     this.#socket = socket;
     // All packets of a connection are equally long.
     const deviceOf = (slot: number): string =>
       devicesEach === 0 ? name : `${name}-${String(slot % devicesEach).padStart(5, '0')}`;
+    const kindOf = (slot: number): string => {
+      if (schemas === 0) return 'environment';
+      const turn = devicesEach === 0 ? connection : connection * devicesEach + (slot % devicesEach);
+      return `kind-${String(turn % schemas).padStart(4, '0')}`;
+    };
+    const payload =
+      textCharacters === null
+        ? `{"ts":${this.#baseTs},"temperature":21.53,"humidity":45.2,"pressure":1013.25,"seq":${FIRST_SEQ}}`
+        : `{"ts":${this.#baseTs},"temperature":21.53,"note":"${ALPHABET.repeat(Math.ceil(textCharacters / ALPHABET.length)).slice(0, textCharacters)}"}`;
     const one = (messageId: number): Buffer =>
       generate({
         cmd: 'publish',
-        topic: `sensors/${deviceOf(messageId)}/environment`,
-        payload: `{"ts":${this.#baseTs},"temperature":21.53,"humidity":45.2,"pressure":1013.25,"seq":${FIRST_SEQ}}`,
+        topic: `sensors/${deviceOf(messageId)}/${kindOf(messageId)}`,
+        payload,
         qos,
         dup: false,
         retain: false,
@@ -83,7 +108,8 @@ class Device {
     const first = one(1);
     this.#stride = first.length;
     this.#tsAt = first.indexOf('"ts":') + 5;
-    this.#seqAt = first.indexOf('"seq":') + 6;
+    const seqAt = first.indexOf('"seq":');
+    this.#seqAt = seqAt < 0 ? -1 : seqAt + 6;
     this.#packets = Buffer.concat(Array.from({ length: window }, (_, slot) => one(slot + 1)));
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('close', () => {
@@ -108,7 +134,7 @@ class Device {
       for (let slot = this.#next; slot < this.#next + run; slot += 1) {
         const at = slot * this.#stride;
         digits(this.#packets, at + this.#tsAt, this.#baseTs + this.#seq, TS_DIGITS);
-        digits(this.#packets, at + this.#seqAt, FIRST_SEQ + this.#seq, SEQ_DIGITS);
+        if (this.#seqAt >= 0) digits(this.#packets, at + this.#seqAt, FIRST_SEQ + this.#seq, SEQ_DIGITS);
         this.#seq += 1;
         this.#sentAt[slot] = now;
       }
@@ -139,13 +165,23 @@ class Device {
       }
       this.#partial = 0;
       count += 1;
-      if (measuring) latencies.record(now - (this.#sentAt[(this.#partialId | byte) - 1] ?? now));
+      if (!measuring) continue;
+      const tookMs = now - (this.#sentAt[(this.#partialId | byte) - 1] ?? now);
+      latencies.record(tookMs);
+      windowLatencies?.record(tookMs);
     }
     this.#credit += count;
     acknowledged += count;
     if (measuring) acknowledgedMeasured += count;
     if (sending && rate === 0) this.send(count);
   }
+}
+
+/** Characters of the text that brings a payload to `bytes`; null: it has no text. */
+function textCharactersOf(bytes: number): number | null {
+  if (bytes === 0) return null;
+  if (!(bytes >= SMALLEST_PAYLOAD)) throw new Error(`--payload: ${SMALLEST_PAYLOAD} bytes at least`);
+  return bytes - SMALLEST_PAYLOAD;
 }
 
 /** Overwrites a number's digits in place; it must have exactly `width` of them. */
@@ -191,7 +227,7 @@ async function main(): Promise<void> {
     const opened = await Promise.all(names.map(open));
     for (const [k, socket] of opened.entries()) {
       sockets.push(socket);
-      if (!values.idle) devices.push(new Device(socket, names[k] ?? ''));
+      if (!values.idle) devices.push(new Device(socket, names[k] ?? '', i + k));
     }
   }
   // The bench waits for this line before it measures memory.
@@ -210,7 +246,9 @@ async function main(): Promise<void> {
   measuring = true;
   const cpu = process.cpuUsage();
   const began = performance.now();
-  await wait(measuredMs);
+  const cut = windowLatencies === null ? null : setInterval(cutWindow, eachMs);
+  await untilOver(measuredMs);
+  if (cut !== null) clearInterval(cut);
   const seconds = (performance.now() - began) / 1000;
   const used = process.cpuUsage(cpu);
   measuring = false;
@@ -232,8 +270,21 @@ async function main(): Promise<void> {
       maxMs: latencies.percentile(100),
       coreShare: Number(((used.user + used.system) / 1e6 / seconds).toFixed(3)),
       broken,
+      windows,
     })}\n`,
   );
+}
+
+/** Ends a window: what was acknowledged in it, and how soon. */
+function cutWindow(): void {
+  const count = acknowledgedMeasured - beforeWindow;
+  beforeWindow = acknowledgedMeasured;
+  windows.push({
+    endMs: Date.now(),
+    perSecond: Math.round((count * 1000) / eachMs),
+    p99Ms: windowLatencies?.percentile(99) ?? null,
+  });
+  windowLatencies?.reset();
 }
 
 /** QoS 0 has no acknowledgements to go by: sends whenever the socket takes more. */
@@ -260,6 +311,17 @@ function paced(devices: readonly Device[]): NodeJS.Timeout {
 
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** SIGTERM ends it early; the result is printed all the same. */
+function untilOver(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    process.once('SIGTERM', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 await main();

@@ -20,6 +20,16 @@ export interface Generated {
   readonly p99Ms: number | null;
   readonly coreShare: number;
   readonly broken: number;
+  /** Of so many seconds each as `--each` said; empty without it. */
+  readonly windows: readonly LoadWindow[];
+}
+
+export interface LoadWindow {
+  /** ms since the epoch. */
+  readonly endMs: number;
+  readonly perSecond: number;
+  /** From PUBLISH to PUBACK; null where nothing was acknowledged in it. */
+  readonly p99Ms: number | null;
 }
 
 export interface Throughput {

@@ -171,7 +171,8 @@ export function replaceBetweenMarkers(path: string, name: string, text: string):
   writeFileSync(path, `${whole.slice(0, from + begin.length)}\n${text}\n${whole.slice(to)}`);
 }
 
-function thousands(value: number): string {
+/** 1234.5 → 1,235; – where it is no number. */
+export function thousands(value: number): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–';
 }
 

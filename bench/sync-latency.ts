@@ -2,14 +2,14 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Latencies } from '../device-sim/latencies.ts';
+import { LatencyHistogram } from '../device-sim/measure/latency-histogram.ts';
 
 /** Overwrites and syncs 4 KiB again and again for `ms`, where the gateway's data lies in the bench. */
-export function syncLatencies(ms: number): Latencies {
+export function syncLatencies(ms: number): LatencyHistogram {
   const folder = mkdtempSync(join(tmpdir(), 'telemetry-sync-'));
   const file = openSync(join(folder, 'file'), 'w');
   const block = Buffer.alloc(4096, 1);
-  const latencies = new Latencies();
+  const latencies = new LatencyHistogram();
   try {
     writeSync(file, Buffer.alloc(2 ** 20));
     fdatasyncSync(file);

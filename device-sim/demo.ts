@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type DemoGateway, readAccount, startDemoGateway } from './demo-gateway.ts';
 import { embeddedAvailable, embeddedRows } from './embedded-rows.ts';
-import { runFleet } from './fleet.ts';
-import type { ReadingSchema } from './reading-schemas.ts';
-import { describeSummary, type Summary } from './summary.ts';
+import { describeSummary, type Summary } from './measure/summary.ts';
+import { run } from './run.ts';
+import { plainScenario, withOptions } from './scenario/scenario-options.ts';
 
 export interface DemoOptions {
   /** The folder of package.json. */
@@ -19,7 +19,8 @@ export interface DemoOptions {
   readonly seconds: number | null;
   readonly devices: number;
   readonly readingsPerSecond: number;
-  readonly schemas: readonly ReadingSchema[];
+  /** Of this package. */
+  readonly version: string;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -44,17 +45,19 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     gateway = await startDemoGateway(options, folder, config);
     say(whereToLook(gateway, config, options, embedded));
     const before = await readAccount(gateway);
-    const summary = await runFleet(
+    const scenario = withOptions(
+      plainScenario(),
       {
         url: `mqtt://127.0.0.1:${gateway.mqttPort}`,
         devices: options.devices,
-        readingsPerSecond: options.readingsPerSecond,
-        qos: 1,
-        durationMs: seconds === null ? null : seconds * 1000,
-        badShare: BAD_SHARE,
-        seed: 1,
-        schemas: options.schemas,
+        rate: options.readingsPerSecond,
+        bad: BAD_SHARE,
+        ...(seconds === null ? {} : { for: seconds * 1000 }),
       },
+      true,
+    );
+    const summary = await run(
+      { scenario, ledger: null, ports: null, version: options.version, display: null },
       signal,
     );
     const after = await readAccount(gateway);

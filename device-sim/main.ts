@@ -1,16 +1,14 @@
 #!/usr/bin/env node
 /** The simulator's command line; the only file of it that touches `process`. */
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { PACKAGE_ROOT } from '../gateway/package-root.ts';
+import { addAuditCommand } from './audit/audit-command.ts';
 import { runDemo } from './demo.ts';
-import { runFleet } from './fleet.ts';
-import { parseCount, parseDuration, parseQos, parseRate, parseSeed, parseShare } from './quantities.ts';
-import { loadReadingSchemas } from './reading-schemas.ts';
-import { describeSummary } from './summary.ts';
-
-/** The folder of package.json, seen from `dist/device-sim/`. */
-const HOME = fileURLToPath(new URL('../..', import.meta.url));
-const SHIPPED_SCHEMAS = fileURLToPath(new URL('../../schemas/readings', import.meta.url));
+import { addLedgerCommand } from './ledger/ledger-command.ts';
+import { parseCount, parseRate } from './quantities.ts';
+import { addRunCommand, type SimIo } from './run-command.ts';
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -19,47 +17,41 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort();
   });
 }
+// Whoever read the output has gone (`| head`): nobody is left to tell.
+process.stdout.on('error', () => stop.abort());
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-const program = new Command('device-sim').description('Simulated sensors for telemetry-gateway.');
+/** Moves to the beginning of the line and clears it. */
+const CLEAR_LINE = '\r\u001b[2K';
 
-program
-  .command('run')
-  .description('devices that send readings of the shipped schemas, some of them bad')
-  .option('--url <url>', 'where to', 'mqtt://127.0.0.1:1883')
-  .option('--devices <n>', 'how many, each with a connection of its own', parseCount, 10)
-  .option('--rate <rate>', 'of each device', parseRate, 1)
-  .option('--qos <qos>', '0, 1 or 2', parseQos, 1)
-  .option('--for <duration>', 'how long; without it until interrupted', parseDuration)
-  .option('--bad <share>', 'of readings that are bad on purpose', parseShare, 0)
-  .option('--schemas <folder>', 'reading schemas', SHIPPED_SCHEMAS)
-  .option('--seed <n>', 'the same seed gives the same readings', parseSeed, 1)
-  .option('--username <name>')
-  .option('--password <password>', 'better in DEVICE_SIM_PASSWORD')
-  .option('--json', 'the summary as JSON')
-  .action(async (options: RunOptions) => {
-    const password = options.password ?? process.env.DEVICE_SIM_PASSWORD;
-    const summary = await runFleet(
-      {
-        url: options.url,
-        devices: options.devices,
-        readingsPerSecond: options.rate,
-        qos: options.qos,
-        durationMs: options.for ?? null,
-        badShare: options.bad,
-        seed: options.seed,
-        schemas: loadReadingSchemas(options.schemas),
-        ...(options.username === undefined ? {} : { username: options.username }),
-        ...(password === undefined ? {} : { password }),
-      },
-      stop.signal,
-    );
-    say(options.json === true ? JSON.stringify(summary) : describeSummary(summary));
-    if (summary.unacknowledged > 0) process.exitCode = 1;
-  });
+const io: SimIo = {
+  say,
+  display: {
+    live: process.stdout.isTTY === true,
+    // Some terminals say 0.
+    columns: process.stdout.columns > 0 ? process.stdout.columns : 80,
+    draw: (line) => process.stdout.write(`${CLEAR_LINE}${line}`),
+    say,
+  },
+  complain: (text) => {
+    process.stderr.write(`${text}\n`);
+  },
+  env: process.env,
+  nodePath: process.execPath,
+  signal: stop.signal,
+  version: String(JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')).version),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+};
+
+const program = new Command('device-sim').description('Simulated sensors for telemetry-gateway.');
+addRunCommand(program, io);
+addAuditCommand(program, io);
+addLedgerCommand(program, io);
 
 program
   .command('demo')
@@ -73,31 +65,17 @@ program
   .option('--rate <rate>', 'of each device', parseRate, 2)
   .action(async (options: { seconds?: number; devices: number; rate: number }) => {
     const good = await runDemo({
-      home: HOME,
+      home: PACKAGE_ROOT,
       nodePath: process.execPath,
       seconds: options.seconds ?? null,
       devices: options.devices,
       readingsPerSecond: options.rate,
-      schemas: loadReadingSchemas(SHIPPED_SCHEMAS),
+      version: io.version,
       say,
       signal: stop.signal,
     });
     process.exitCode = good ? 0 : 1;
   });
-
-interface RunOptions {
-  readonly url: string;
-  readonly devices: number;
-  readonly rate: number;
-  readonly qos: 0 | 1 | 2;
-  readonly for?: number;
-  readonly bad: number;
-  readonly schemas: string;
-  readonly seed: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly json?: boolean;
-}
 
 try {
   await program.parseAsync();

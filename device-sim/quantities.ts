@@ -1,25 +1,23 @@
-/** The quantities of the command line: rates, durations, shares. */
+/** The quantities of the command line and of scenarios: rates, durations, shares, sizes. */
 import { InvalidArgumentError } from 'commander';
 
-const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600 } as const;
+const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
+const BYTES: Readonly<Record<string, number>> = { B: 1, kB: 1000, KiB: 1024, MB: 1e6, MiB: 2 ** 20 };
 
-function secondsOf(unit: string): number {
-  return unit === 'ms' || unit === 's' || unit === 'm' || unit === 'h' ? SECONDS[unit] : 1;
-}
-
-/** `10/s`, `1/m`, `0.5` (per second) → per second. */
+/** `10/s`, `1/m`, `1/10s`, `0.5` (per second) → per second. */
 export function parseRate(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/.exec(text);
-  const rate = Number(match?.[1]) / secondsOf(match?.[2] ?? 's');
-  if (match === null || rate <= 0) throw new InvalidArgumentError('a rate looks like 1/s, 10/s or 6/m');
+  const match = /^(\d+(?:\.\d+)?)(?:\/(\d+(?:\.\d+)?)?(ms|s|m|min|h|d))?$/.exec(text);
+  const rate = Number(match?.[1]) / (Number(match?.[2] ?? 1) * (SECONDS[match?.[3] ?? 's'] ?? 1));
+  if (match === null || !(rate > 0) || rate > 1e6)
+    throw new InvalidArgumentError('a rate looks like 1/s, 10/s, 6/m or 1/10s');
   return rate;
 }
 
-/** `60s`, `500ms`, `5m`, `1h`, `60` (seconds) → ms. */
+/** `60s`, `500ms`, `5m`, `5min`, `1h`, `60` (seconds) → ms. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('a duration looks like 60s, 5m or 1h');
-  return Number(match[1]) * secondsOf(match[2] ?? 's') * 1000;
+  return Number(match[1]) * (SECONDS[match[2] ?? 's'] ?? 1) * 1000;
 }
 
 /** `5%` or `0.05` → 0.05. */
@@ -30,6 +28,15 @@ export function parseShare(text: string): number {
   return share;
 }
 
+/** `512B`, `64KiB`, `1000` (bytes) → bytes. */
+export function parseBytes(text: string): number {
+  const match = /^(\d+)(B|kB|KiB|MB|MiB)?$/.exec(text);
+  const bytes = Number(match?.[1]) * (BYTES[match?.[2] ?? 'B'] ?? 1);
+  if (match === null || bytes < 1 || bytes > 256 * 2 ** 20)
+    throw new InvalidArgumentError('a size looks like 512B or 64KiB');
+  return bytes;
+}
+
 export function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('a whole number from 1');
@@ -38,8 +45,17 @@ export function parseCount(text: string): number {
 
 export function parseSeed(text: string): number {
   const seed = Number(text);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidArgumentError('a whole number from 0');
+  // As in a scenario: phases and faults are drawn from 32 bits of it.
+  if (!Number.isSafeInteger(seed) || seed < 0 || seed > 0xffff_ffff || text.trim() === '')
+    throw new InvalidArgumentError('a whole number from 0 to 4294967295');
   return seed;
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isSafeInteger(port) || port < 1 || port > 65_535)
+    throw new InvalidArgumentError('a port is a number from 1 to 65535');
+  return port;
 }
 
 export function parseQos(text: string): 0 | 1 | 2 {

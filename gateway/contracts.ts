@@ -48,13 +48,21 @@ export interface Transfer {
   readonly connection: number;
 }
 
+/** What another broker says of a message that it passed on. It does not say who sent it. */
+export interface Relay {
+  /** MQTT 5, 3.3.2.3.9; null where there is none. */
+  readonly contentType: string | null;
+  /** MQTT 5, 3.3.2.3.7, at most 32: of a name that comes twice, the last one. */
+  readonly userProperties: ReadonlyMap<string, string>;
+}
+
 /** One arrival as its source hands it over. The payload is only read, and not kept after `ingest` returns. */
 export interface Message {
   /** `mqtt`, `serial`, `http`, a broker's name, or `replay`. */
   readonly source: string;
   readonly topic: string;
   readonly payload: Buffer;
-  /** Who sent it: the MQTT client id, the port, … Never empty. */
+  /** Who sent it: the MQTT client id, the port, `broker/` and a broker's name, … Never empty. */
   readonly client: string;
   readonly username: string | null;
   /** The device a source knows by configuration (a serial port's `device`). */
@@ -69,6 +77,11 @@ export interface Message {
   readonly format: string | null;
   /** Somebody waits for a receipt of each of its readings, also of stored ones. */
   readonly receipts: boolean;
+  /**
+   * Where it was read from another broker: then `client` is that broker (or the bridge to us), not the sender, and `retain` says that the
+   * broker repeats what it keeps for new subscribers. Null where the client is the sender.
+   */
+  readonly relay: Relay | null;
 }
 
 // ── Outcomes ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,8 +205,11 @@ export interface Point {
   /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
   readonly recognisable: boolean;
   readonly series: Series;
-  /** Null where the schema declares none, or the reading does not have all of it. */
-  readonly identity: Identity | null;
+  /**
+   * Null where the schema declares none, or the reading does not have all of it. Ingest gives one made of its bytes to a
+   * reading that has none, but a time of its own.
+   */
+  identity: Identity | null;
   /** The device's own time as it was sent, µs since 1970 (an age counts as none); null where there is none. */
   readonly sentUs: number | null;
   readonly seq: number | null;
@@ -224,6 +240,8 @@ export interface Route {
   readonly schemas: readonly string[];
   /** The format spec of the payload: `json`, `scalar`, or as `Formats` describes. */
   readonly format: string;
+  /** A schema names the format; else a content type (`Relay`) may say another. */
+  readonly namesFormat: boolean;
   /** The device where the topic, client or port tells it without the payload; else null. */
   deviceOf(message: Message): string | null;
   /** Validates and maps a decoded payload. One entry per reading, in order. Pure but for the clocks. Never throws. */

@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   'sink-configured': 'The sink is in use; remove it from the configuration first.',
   'sink-unavailable': 'The sink cannot be opened; it is tried again.',
   'optional-missing': 'An optional package is not installed on this platform.',
+  'broker-unavailable': 'The other broker cannot be reached, or refuses; the message says why.',
   'port-unavailable': 'The serial port cannot be opened; the message says why.',
   'not-running': 'No gateway runs on this data folder.',
   starting: 'The gateway on this data folder is just starting; ask again in a moment.',

@@ -6,9 +6,11 @@ import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
 import { openDoor } from './control/door.ts';
 import { messageOf } from './errors.ts';
+import { createForwards } from './ingest/forwards.ts';
 import { createInterpret } from './ingest/interpret.ts';
 import { createKeep } from './ingest/keep.ts';
 import { createRepeats } from './ingest/repeats.ts';
+import { createRetainedReplays } from './ingest/retained-replays.ts';
 import { createIngest } from './ingest.ts';
 import type { Events } from './monitoring/events.ts';
 import { createMetrics, type Timings } from './monitoring/metrics.ts';
@@ -25,8 +27,10 @@ import { createMqttBroker } from './sources/mqtt-broker.ts';
 import { type LmdbStoreOptions, openLmdbStore } from './store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from './store/store-options.ts';
 import { announce } from './wiring/announce.ts';
+import { createBrokers } from './wiring/brokers-wiring.ts';
 import { createSerial } from './wiring/serial-wiring.ts';
 import { startDeliveries } from './wiring/start-deliveries.ts';
+import { startForwards } from './wiring/start-forwards.ts';
 import { startKnowledge } from './wiring/start-knowledge.ts';
 
 export interface GatewayDeps {
@@ -128,9 +132,13 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     { store, ledgers, clock, events, onWrite: (sink, ms) => timings?.wrote(sink, ms) },
     up,
   );
+  const forwarding = startForwards(config.forward, { store, events, clock, registry }, up);
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);
+  const retained = createRetainedReplays();
+  retained.restore(store.lastPayloads);
+  const forwards = createForwards(config.forward);
   const topics = createTopicsSeen();
   const { payloadBytes } = config.limits;
   const interpret = createInterpret({ formats, maxPayloadBytes: payloadBytes });
@@ -141,6 +149,8 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     keep: createKeep({ formats, ledgers, versionOf }),
     store,
     repeats,
+    retained,
+    forwards,
     arrival: wall.arrival,
     topics,
     clock,
@@ -166,20 +176,30 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     broker,
     registry,
   });
+  const brokers = createBrokers(config.brokers, {
+    ingest: measured,
+    events,
+    clock,
+    readings,
+    store,
+    registry,
+  });
 
   const sources = (): SourceStatus[] => [
     { name: broker.name, connections: broker.connections() },
     ...(serial === null
       ? []
       : [{ name: serial.name, connections: serial.connections(), ports: serial.ports() }]),
+    ...brokers.status(),
   ];
   const nearest = (topic: string): string | null => readings.nearest(topic);
   const operations = createOperations({
     version,
     pid,
-    running: { startedMs, sources, sinkHealth: deliveries.health, topics },
+    running: { startedMs, sources, forwards: forwarding, sinkHealth: deliveries.health, topics },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
+    configuredForwards: new Set(config.forward.map(({ name }) => name)),
     schemas: () => schemaIds(readings),
     schemaErrors: () => readings.problems().length,
     nearest,
@@ -201,6 +221,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
       formats,
       ledgers,
       versionOf,
+      forwards,
       clock,
       sinks: deliveries.replays,
       trueMs: (atMs) => wall.trueMs(atMs),
@@ -250,6 +271,8 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     up.push(() => serial.stop(LAST_ACKNOWLEDGEMENTS_MS));
     await serial.start();
   }
+  up.push(() => brokers.stop(LAST_ACKNOWLEDGEMENTS_MS));
+  await brokers.start();
   devices.start();
   up.push(async () => devices.rest());
   if (config.measurementsEveryMs !== null) {

@@ -10,9 +10,11 @@ import type {
   Route,
 } from './contracts.ts';
 import { isRefusal } from './errors.ts';
+import type { Forwards } from './ingest/forwards.ts';
 import type { Interpret } from './ingest/interpret.ts';
 import { accountedDevice, type Keep } from './ingest/keep.ts';
 import type { Repeat, Repeats } from './ingest/repeats.ts';
+import type { RetainedReplays } from './ingest/retained-replays.ts';
 import type { TopicsSeen } from './operations/topics-seen.ts';
 import type { Group, Store } from './store-contract.ts';
 
@@ -20,8 +22,11 @@ export interface IngestDeps {
   readonly readings: Readings;
   readonly interpret: Interpret;
   readonly keep: Keep;
-  readonly store: Store;
+  readonly store: Pick<Store, 'group' | 'countLater'>;
   readonly repeats: Repeats;
+  readonly retained: RetainedReplays;
+  /** Null where nothing is forwarded to other brokers. */
+  readonly forwards: Forwards | null;
   readonly arrival: ArrivalClock;
   readonly topics: TopicsSeen;
   readonly clock: Clock;
@@ -46,25 +51,31 @@ const AT_ONCE: Promise<void> = Promise.resolve();
  * exactly one outcome. The promise it returns belongs to the group, not to the message.
  */
 export function createIngest(deps: IngestDeps): Ingest {
-  const { readings, interpret, keep, store, repeats, arrival, topics, clock, unrouted, maxPayloadBytes } =
-    deps;
+  const { readings, interpret, keep, store, repeats, retained, forwards, arrival, topics, clock } = deps;
+  const { unrouted, maxPayloadBytes } = deps;
 
   function ingest(message: Message): Ingested {
     const nowMs = clock.nowMs();
+    const { relay, transfer } = message;
     const route = readings.route(message.topic);
     topics.saw(message.topic, message.payload, route?.schemas ?? NO_SCHEMAS, nowMs);
-    const clearsRetained = message.retain && message.payload.length === 0;
+    // Another broker does not say that somebody cleared a retained message: it sends what has no payload.
+    const clearsRetained = message.payload.length === 0 && (message.retain || relay !== null);
     // What a serial port sends is never ordinary MQTT: it would be acknowledged, and be nowhere.
-    const forwards = route === null && unrouted === 'forward' && message.source !== 'serial';
-    if (clearsRetained || forwards) return forward(message);
+    const passes = route === null && unrouted === 'forward' && message.source !== 'serial';
+    if (clearsRetained || passes) return pass(message);
 
     const group = openGroup(message, route);
-    const { transfer } = message;
     const repeat = transfer === null ? null : repeats.find(message, transfer);
     if (repeat?.certainty === 'sure') return duplicate(message, route, group, repeat);
+    if (relay !== null && message.retain) {
+      const known = retained.find(message);
+      if (known !== null) return repeated(message, route, group, known.original, nowMs);
+    }
 
     const wasProvisional = arrival.isProvisional;
-    const interpreted = interpret(message, route, arrival, nowMs);
+    const hash = transfer === null ? undefined : repeats.hash;
+    const interpreted = interpret(message, route, arrival, nowMs, hash);
     if (repeat !== null && interpreted.every(isRecognisable)) return duplicate(message, route, group, repeat);
     group.arrivedAt(arrival.highWaterMs);
     // The clock may have been set in between.
@@ -72,6 +83,12 @@ export function createIngest(deps: IngestDeps): Ingest {
     const { outcomes, originals } = keep(message, route, interpreted, group, nowMs);
     // Not before it is kept: a resend of what was not must never be taken for a repeat.
     if (transfer !== null) repeats.remember(message, transfer, interpreted.length, group);
+    if (relay !== null) {
+      // With an original under way, this group's commit does not say that all of it is stored.
+      if (originals === null) retained.remember(message, group);
+      else retained.forget(message, group);
+    }
+    if (forwards !== null) forwards.took(message, interpreted, outcomes, group);
     return { outcomes, committed: withOriginals(group, originals) };
   }
 
@@ -103,19 +120,51 @@ export function createIngest(deps: IngestDeps): Ingest {
     }
   }
 
-  /** Ordinary MQTT goes on while the store takes no readings: it needs no room there. */
-  function forward(message: Message): Ingested {
+  /**
+   * Ordinary MQTT goes on while the store takes no readings: it needs no room there, unless it is to go on to another broker
+   * from there, or changes what is known of another broker's topic.
+   */
+  function pass(message: Message): Ingested {
+    const { source, topic, transfer, relay } = message;
     const device = accountedDevice(message, null);
+    const clears = relay !== null && message.payload.length === 0;
+    const isAwaited = forwards?.wants(topic) === true;
     try {
       const group = store.group();
-      group.receive(message.source, device, 1);
-      group.count(message.source, device, 'forwarded', 1);
+      group.receive(source, device, 1);
+      group.count(source, device, 'forwarded', 1);
+      if (transfer !== null) repeats.passed(message, transfer, group);
+      if (clears) retained.forget(message, group);
+      if (isAwaited) forwards?.passed(message, group);
       return { outcomes: ONE_FORWARDED, committed: group.committed };
     } catch (error) {
-      if (!isRefusal(error) || error.code === 'stopping') throw error;
-      store.countLater(message.source, device, 'forwarded', 1);
+      if (transfer !== null) repeats.refused(message, transfer);
+      if (!isRefusal(error)) throw error;
+      const isRefused = isAwaited || clears;
+      if (error.code !== 'stopping') store.countLater(source, device, isRefused ? 'refused' : 'forwarded', 1);
+      if (isRefused || error.code === 'stopping') throw error;
       return { outcomes: ONE_FORWARDED, committed: AT_ONCE };
     }
+  }
+
+  /** What another broker keeps, and sends once more: nothing of it is stored. */
+  function repeated(
+    message: Message,
+    route: Route | null,
+    group: Group,
+    original: Promise<void> | null,
+    nowMs: number,
+  ): Ingested {
+    const { transfer, source } = message;
+    const fallback = accountedDevice(message, route);
+    const held = interpret(message, route, arrival, nowMs);
+    for (const { device } of held) {
+      group.receive(source, device ?? fallback, 1);
+      group.count(source, device ?? fallback, 'duplicate', 1);
+    }
+    group.arrivedAt(arrival.highWaterMs);
+    if (transfer !== null) repeats.passed(message, transfer, group);
+    return { outcomes: held.map(() => DUPLICATE), committed: withOriginals(group, original) };
   }
 
   function duplicate(message: Message, route: Route | null, group: Group, repeat: Repeat): Ingested {

@@ -4,7 +4,7 @@ import type { FieldType, RejectionCode, Violation } from './contracts.ts';
 import type { ClockDiagnosis } from './ledger-contract.ts';
 import type { RejectedOperations, RejectionCause, RejectionRecord } from './rejected-contract.ts';
 import type { SinkState } from './sink-contract.ts';
-import type { SinkLedger, StoreStatus, Tally } from './store-contract.ts';
+import type { OutboxLedger, SinkLedger, StoreStatus, Tally } from './store-contract.ts';
 
 /** How the gateway is, as `/health/ready` says it. */
 export interface Health {
@@ -42,8 +42,51 @@ export interface SerialPortStatus {
   readonly lastDiscardedHex: string;
 }
 
+/** Another broker that is read from, and what it has brought since the gateway started. */
+export interface BrokerStatus {
+  readonly name: string;
+  /** Without secrets. */
+  readonly url: string;
+  /** `refused`: the broker said no, and somebody must act; it is tried again, slowly. */
+  readonly state: 'connecting' | 'connected' | 'retrying' | 'refused' | 'stopped';
+  /** Why, in words; null when all is well. */
+  readonly reason: string | null;
+  /** Since when in this state, ms since the epoch. */
+  readonly sinceMs: number;
+  readonly messages: number;
+  /** Of these, acknowledged and not taken: `gateway/…`, impossible topics, retained ones where none are wanted. */
+  readonly dropped: number;
+  /** Taken, and not yet acknowledged to it. */
+  readonly inFlight: number;
+  /** How often it was connected again. */
+  readonly reconnected: number;
+  /** Did it still know our session when we came back? Null while that is not known. */
+  readonly sessionPresent: boolean | null;
+  /** Topic filters that it refused, each with its words. */
+  readonly refusedFilters: readonly { readonly filter: string; readonly words: string }[];
+}
+
+/** A forward to another broker, with its outbox. */
+export interface ForwardStatus extends OutboxLedger {
+  readonly url: string;
+  readonly state: BrokerStatus['state'];
+  readonly reason: string | null;
+  readonly sinceMs: number;
+  readonly lastSentMs: number | null;
+}
+
+/** An outbox; `state` and `url` are null where its forward does not run. */
+export interface ForwardReport extends OutboxLedger {
+  readonly url: string | null;
+  readonly state: BrokerStatus['state'] | null;
+  readonly reason: string | null;
+  readonly lastSentMs: number | null;
+}
+
 export interface SourceStatus {
   readonly name: string;
+  /** Of a source that reads from another broker. */
+  readonly broker?: BrokerStatus;
   /** Open connections or ports. */
   readonly connections: number;
   /** Of the serial source. */
@@ -58,6 +101,8 @@ export interface GatewayStatus {
   readonly startedMs: number;
   readonly store: StoreStatus;
   readonly sources: readonly SourceStatus[];
+  /** Empty where nothing is forwarded to other brokers. */
+  readonly forwards: readonly ForwardStatus[];
   readonly schemas: readonly string[];
   /** Schema files that could not be used; their last good version stays in force. */
   readonly schemaErrors: number;
@@ -207,6 +252,11 @@ export interface ExplainRequest {
   readonly client: string;
   /** A format spec, as a serial port has one; null: as the schema says. */
   readonly format: string | null;
+  /** Given: as if it came from another broker. */
+  readonly relay?: {
+    readonly contentType: string | null;
+    readonly userProperties: readonly (readonly [name: string, value: string])[];
+  };
 }
 
 /** What would happen to a message. */
@@ -272,7 +322,9 @@ export interface Operations extends RejectedOperations {
   /** Busiest first, at most 1,000. @throws GatewayError `not-running`: only a running gateway has seen topics. */
   topics(): Promise<readonly TopicReport[]>;
   sinks(): Promise<readonly SinkReport[]>;
-  /** @throws GatewayError `sink-unknown`, `sink-configured`. */
+  /** Outboxes, also of forwards that are no longer configured. */
+  forwards(): Promise<readonly ForwardReport[]>;
+  /** Of a sink, or of a forward. @throws GatewayError `sink-unknown`, `sink-configured`. */
   forgetSink(name: string): Promise<void>;
   /** @throws GatewayError `not-found`. */
   rejection(id: string): Promise<RejectionReport>;

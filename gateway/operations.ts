@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from './contracts.ts';
 import { GatewayError } from './errors.ts';
 import { balanceOf } from './operations/account-balance.ts';
+import { brokerTroubles } from './operations/broker-troubles.ts';
 import { causesOf, createRejectedOperations, type SchemaHistory } from './operations/operations-rejected.ts';
 import type { TopicsSeen } from './operations/topics-seen.ts';
 import type {
@@ -38,12 +39,15 @@ export interface OperationsDeps {
   readonly running: {
     readonly startedMs: number;
     readonly sources: () => GatewayStatus['sources'];
+    readonly forwards: () => GatewayStatus['forwards'];
     readonly sinkHealth: () => readonly SinkHealth[];
     readonly topics: TopicsSeen;
   } | null;
   readonly store: Store;
   /** Names of the sinks in today's configuration. */
   readonly configuredSinks: ReadonlySet<string>;
+  /** The same for forwards. */
+  readonly configuredForwards: ReadonlySet<string>;
   readonly schemas: () => readonly string[];
   readonly schemaErrors: () => number;
   readonly nearest: (topic: string) => string | null;
@@ -61,6 +65,7 @@ export interface OperationsDeps {
 }
 
 const MAX_ROWS = 1_000;
+const NOT_RUNNING = { url: null, state: null, reason: null, lastSentMs: null } as const;
 const TOPICS_A_TURN = 8;
 
 /** The operations over a store, whether a gateway runs on it or a command has opened it. */
@@ -75,6 +80,13 @@ export function createOperations(deps: OperationsDeps): Operations {
     const reasons = (running?.sinkHealth() ?? [])
       .filter((sink) => sink.state === 'retrying' || sink.state === 'paused')
       .map((sink) => `sink ${sink.name} is ${sink.state}: ${sink.reason ?? 'no reason given'}`);
+    for (const { broker } of running?.sources() ?? [])
+      if (broker !== undefined) reasons.push(...brokerTroubles(broker));
+    for (const { name, state, reason: why, sinceMs } of running?.forwards() ?? [])
+      if (state === 'retrying' || state === 'refused')
+        reasons.push(
+          `forward ${name} is ${state} since ${new Date(sinceMs).toISOString()}: ${why ?? 'no reason given'}`,
+        );
     const schemaErrors = deps.schemaErrors();
     if (schemaErrors > 0)
       reasons.push(
@@ -99,6 +111,7 @@ export function createOperations(deps: OperationsDeps): Operations {
         startedMs: running?.startedMs ?? 0,
         store: store.status(),
         sources: running?.sources() ?? [],
+        forwards: running?.forwards() ?? [],
         schemas: deps.schemas(),
         schemaErrors: deps.schemaErrors(),
       };
@@ -157,13 +170,25 @@ export function createOperations(deps: OperationsDeps): Operations {
       });
     },
 
+    async forwards() {
+      const live = new Map(running?.forwards().map((each) => [each.name, each]));
+      return store.outboxes().map((ledger) => {
+        const { url, state, reason, lastSentMs } = live.get(ledger.name) ?? NOT_RUNNING;
+        const configured = deps.configuredForwards.has(ledger.name);
+        return { ...ledger, configured, url, state, reason, lastSentMs };
+      });
+    },
+
     async forgetSink(name) {
-      if (deps.configuredSinks.has(name))
+      const isForward = store.outboxes().some((outbox) => outbox.name === name);
+      if (deps.configuredSinks.has(name) || deps.configuredForwards.has(name))
         throw new GatewayError(
           'sink-configured',
-          `the sink ${printable(name, 128)} is in use; remove it from the configuration first`,
+          `the ${isForward ? 'forward' : 'sink'} ${printable(name, 128)} is in use; remove it from the configuration first`,
         );
-      await store.forgetSink(name);
+      // Names are of one kind in a configuration; of two, one is from an earlier one. The sink goes first.
+      if (isForward && !store.sinks().some((sink) => sink.name === name)) await store.forgetOutbox(name);
+      else await store.forgetSink(name);
     },
 
     async devices(filter) {

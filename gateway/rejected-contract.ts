@@ -53,6 +53,11 @@ export interface RejectionSummary {
 export interface RejectionRecord extends RejectionSummary {
   readonly username: string | null;
   readonly format: string | null;
+  /** Of what came from another broker. */
+  readonly relay?: {
+    readonly contentType: string | null;
+    readonly userProperties: readonly (readonly [name: string, value: string])[];
+  };
   readonly payloadBase64: string;
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BadReading, Clock, Formats, Message, Outcome, Reading, Readings, Route } from './contracts.ts';
 import { GatewayError } from './errors.ts';
+import type { Forwards } from './ingest/forwards.ts';
 import type { Interpret } from './ingest/interpret.ts';
 import { createKeep } from './ingest/keep.ts';
 import type { Ledgers } from './ledger-contract.ts';
@@ -20,6 +21,8 @@ export interface ReplayDeps {
   readonly formats: Formats;
   readonly ledgers: Pick<Ledgers, 'judge' | 'keep'>;
   readonly versionOf: (schema: string) => string | null;
+  /** Null where nothing is forwarded to other brokers. */
+  readonly forwards: Forwards | null;
   readonly clock: Clock;
   readonly sinks: SinkReplays;
   /** See `WallClock.trueMs`: for what came before the gateway's clock was set. */
@@ -142,6 +145,7 @@ export function createReplay(deps: ReplayDeps): Replay {
     if (elsewhere.length > 0) return Promise.allSettled(elsewhere);
     const found = looks.map(({ reading }) => reading);
     const { outcomes } = keep(message, route, found, group, rejection.atMs);
+    deps.forwards?.replayed(message, found, outcomes, group);
     for (const { kind } of outcomes) countInto(tally, kind);
     group.resolve(rejection.id, resolutionOf(outcomes));
     return null;
@@ -237,7 +241,7 @@ export function createReplay(deps: ReplayDeps): Replay {
  * is asked as `explain` does, so that it moves no counter.
  */
 function messageFrom(rejection: Rejection, isQuestion: boolean): Message {
-  const { topic, payload, client, username, device, format } = rejection;
+  const { topic, payload, client, username, device, format, relay } = rejection;
   return {
     source: isQuestion ? 'explain' : 'replay',
     topic,
@@ -250,6 +254,7 @@ function messageFrom(rejection: Rejection, isQuestion: boolean): Message {
     address: null,
     format,
     receipts: false,
+    relay,
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the store promises: to ingest (groups), to delivery (the log), and to whoever asks (the account). A leaf. */
 
-import type { Identity, OutcomeKind, RejectionCode, Violation } from './contracts.ts';
+import type { Identity, OutcomeKind, RejectionCode, Relay, Violation } from './contracts.ts';
 
 /** A rejected reading on its way into the store. */
 export interface NewRejection {
@@ -18,9 +18,11 @@ export interface NewRejection {
   readonly violations: readonly Violation[];
   /** `sink-rejected`: which sink refused it, else null. Its words are the violation's message. */
   readonly sink: string | null;
-  /** `Message.username` and `Message.format`: a replay needs them. */
+  /** `Message.username`, `Message.format` and `Message.relay`: a replay needs them. */
   readonly username: string | null;
   readonly format: string | null;
+  /** Kept to 1 KiB: of the user properties those that fit. */
+  readonly relay: Relay | null;
   /** Names the text of the schema that was in force (see `SchemaHistory`); null where no single schema applied. */
   readonly schemaVersion: string | null;
 }
@@ -36,6 +38,64 @@ export interface Resolution {
   readonly kind: 'stored' | 'duplicate' | 'split' | 'written';
   /** ms since the epoch. */
   readonly atMs: number;
+}
+
+/** 64 bits, in two unsigned halves. */
+export interface Hash {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** What the store knows of one outbox. Messages since it was added: taken = sent + dropped + pending. */
+export interface OutboxLedger {
+  readonly name: string;
+  readonly taken: number;
+  readonly sent: number;
+  readonly dropped: number;
+  readonly pending: number;
+  readonly pendingBytes: number;
+  /** Arrival of the oldest message that waits, ms since the epoch; null when none waits. */
+  readonly oldestPendingMs: number | null;
+  /** In today's configuration. One that is not keeps what it holds until it is forgotten. */
+  readonly configured: boolean;
+}
+
+export interface OutboxMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+}
+
+/** A run of messages of one outbox, oldest first. */
+export interface OutboxSlice {
+  readonly messages: readonly OutboxMessage[];
+  /** To be given to `sent`: the place behind each message, by its position in `messages`. */
+  readonly through: readonly OutboxPlace[];
+}
+
+/** A place in an outbox: messages before it are done with. */
+export interface OutboxPlace {
+  readonly seq: number;
+  /** Of the group `seq`, how many of this outbox. */
+  readonly count: number;
+}
+
+/** Messages that wait to be forwarded, durably, in the order in which they were taken. */
+export interface Outbox {
+  readonly name: string;
+  ledger(): OutboxLedger;
+  /** What lies behind `after` (null: behind what was sent) and is synced; null when there is none. */
+  read(
+    after: OutboxPlace | null,
+    limits: { readonly maxMessages: number; readonly maxBytes: number },
+  ): OutboxSlice | null;
+  /**
+   * Everything before `place` is done with, and makes room: acknowledged by the other side, but for `refused` (0 unless
+   * given) that it will never take, which count as dropped. A place that was passed by already changes nothing.
+   * Rejects when it could not be committed: call it again.
+   */
+  sent(place: OutboxPlace, refused?: number): Promise<void>;
+  /** Calls back when a group that put something into this outbox has been synced. */
+  onMessages(listener: () => void): void;
 }
 
 /** An identity as the store keeps it, so that a resend is recognised after a restart. */
@@ -83,6 +143,13 @@ export interface Group {
    * there are `maxDocuments`. So it must be something that can be found out again.
    */
   note(name: string, text: string): void;
+  /**
+   * Remembers the last payload of a topic, so that a broker's repetition of it is recognised also after a restart. Both by
+   * their hashes. What was remembered longest ago goes where there are too many.
+   */
+  rememberLast(topic: Hash, payload: Hash): void;
+  /** Puts a message into the outbox of a forward, in this same transaction. The payload is copied. */
+  forward(outbox: string, topic: string, payload: Buffer): void;
   /** Arrival times in this group are provisional (`ArrivalClock.isProvisional`). */
   markProvisional(): void;
   /** The arrival clock's mark, so that it never goes back. */
@@ -144,7 +211,7 @@ export interface StoreStatus {
   /** Why it takes nothing, in words; null when it does. */
   readonly reason: string | null;
   readonly lastSeq: number;
-  /** What the log takes up, and may: what is configured, less the part of rejected readings. */
+  /** What log and outboxes take up, and may: what is configured, less the part of rejected readings. */
   readonly liveBytes: number;
   readonly maxBytes: number;
   readonly rejectedBytes: number;
@@ -236,6 +303,18 @@ export interface Store {
   /** Calls back when a group with points has been synced, with its seq. At most once per commit. */
   onCommit(listener: (seq: number) => void): void;
   reader(): LogReader;
+
+  /** The last payloads that are remembered, by topic, in no particular order. Read once, at the start. */
+  readonly lastPayloads: Iterable<readonly [topic: Hash, payload: Hash]>;
+
+  /** Makes the outbox if it is new, and marks it configured. */
+  openOutbox(
+    name: string,
+    options: { readonly maxBacklogBytes: number; readonly whenFull: 'block' | 'drop-oldest' },
+  ): Outbox;
+  outboxes(): readonly OutboxLedger[];
+  /** @throws GatewayError `sink-unknown`, `sink-configured`. */
+  forgetOutbox(name: string): Promise<void>;
 
   /** Small named documents kept beside the data: the last good schemas, … At most 1 MiB each. */
   document(name: string): string | null;

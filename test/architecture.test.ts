@@ -17,6 +17,7 @@ const STAGES = [
   'control',
   'config',
   'monitoring',
+  'forwards',
 ];
 /** What everything may import. */
 const LEAVES = [
@@ -34,7 +35,7 @@ const LEAVES = [
   'gateway/package-root.ts',
   'gateway/folder-watch.ts',
 ];
-const LEAF_FOLDERS = ['gateway/line-protocol'];
+const LEAF_FOLDERS = ['gateway/line-protocol', 'gateway/broker-link'];
 /** Wiring: may import every stage. */
 const WIRING_FOLDERS = ['gateway/commands'];
 

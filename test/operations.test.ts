@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../gateway/clocks/clock.ts';
 import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
 import { createOperations, type OperationsDeps } from '../gateway/operations.ts';
-import type { ExplainedReading } from '../gateway/operations-contract.ts';
+import type { ExplainedReading, ForwardStatus } from '../gateway/operations-contract.ts';
 import type { DiscardReport, RejectionRecordPage } from '../gateway/rejected-contract.ts';
 import type { SinkHealth } from '../gateway/sink-contract.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
@@ -20,9 +20,16 @@ function operationsOver(
   return createOperations({
     version: '1.2.3',
     pid: 4711,
-    running: { startedMs: 0, sources: () => [], sinkHealth: () => [], topics: createTopicsSeen() },
+    running: {
+      startedMs: 0,
+      sources: () => [],
+      forwards: () => [],
+      sinkHealth: () => [],
+      topics: createTopicsSeen(),
+    },
     store,
     configuredSinks: new Set(['embedded']),
+    configuredForwards: new Set<string>(),
     schemas: () => [],
     schemaErrors: () => 0,
     nearest: () => 'the nearest',
@@ -64,7 +71,13 @@ function withHealth(...health: readonly Partial<SinkHealth>[]): Pick<OperationsD
     }),
   );
   return {
-    running: { startedMs: 0, sources: () => [], sinkHealth: () => whole, topics: createTopicsSeen() },
+    running: {
+      startedMs: 0,
+      sources: () => [],
+      forwards: () => [],
+      sinkHealth: () => whole,
+      topics: createTopicsSeen(),
+    },
   };
 }
 
@@ -151,6 +164,7 @@ describe('what can be asked of a store', () => {
       sink: null,
       username: 'u',
       format: null,
+      relay: { contentType: 'text/csv', userProperties: new Map([['__proto__', 'x']]) },
       schemaVersion: null,
     });
     await group.committed;
@@ -159,6 +173,7 @@ describe('what can be asked of a store', () => {
       payloadBase64: payload.toString('base64'),
       payloadText: '\\x1b[\\xff\\n',
       payloadBytes: 4,
+      relay: { contentType: 'text/csv', userProperties: [['__proto__', 'x']] },
     });
     expect(await operations.rejected({ device: 'd' })).toMatchObject([{ id, client: 'c' }]);
     expect(await operations.rejected({ device: 'other' })).toEqual([]);
@@ -176,13 +191,50 @@ describe('what can be asked of a store', () => {
     await store.close();
   });
 
+  test('forwards are shown with their outboxes, also those of old, which can be forgotten', async () => {
+    const store = memoryStore();
+    const outbox = { maxBacklogBytes: 1e9, whenFull: 'block' } as const;
+    const cloud = store.openOutbox('cloud', outbox);
+    const group = store.group();
+    group.forward('cloud', 't', Buffer.from('x'));
+    await group.committed;
+    const configuredForwards = new Set(['cloud']);
+    const status: ForwardStatus = {
+      ...cloud.ledger(),
+      ...{ url: 'mqtt://cloud', state: 'retrying', reason: 'nobody listens', sinceMs: 0, lastSentMs: 5 },
+    };
+    const running: OperationsDeps['running'] = {
+      startedMs: 0,
+      sources: () => [],
+      forwards: () => [status],
+      sinkHealth: () => [],
+      topics: createTopicsSeen(),
+    };
+    const operations = operationsOver(store, { configuredForwards, running });
+    expect(await operations.forwards()).toMatchObject([
+      { name: 'cloud', configured: true, pending: 1, state: 'retrying', url: 'mqtt://cloud', lastSentMs: 5 },
+    ]);
+    expect(await operations.health()).toEqual({
+      status: 'degraded',
+      reasons: ['forward cloud is retrying since 1970-01-01T00:00:00.000Z: nobody listens'],
+    });
+    await expect(operations.forgetSink('cloud')).rejects.toMatchObject({ code: 'sink-configured' });
+    // The store itself knows it as configured until the next start.
+    const later = operationsOver(store, { running: null });
+    expect(await later.forwards()).toMatchObject([
+      { name: 'cloud', configured: false, state: null, url: null },
+    ]);
+    await expect(later.forgetSink('cloud')).rejects.toMatchObject({ code: 'sink-configured' });
+    await store.close();
+  });
+
   test('topics come busiest first, made safe, with the nearest schema where none claims', async () => {
     const store = memoryStore();
     const topics = createTopicsSeen();
     topics.saw('a', Buffer.from('\u001b'), [], 1);
     topics.saw('b', Buffer.from('1'), ['s.v1'], 1);
     topics.saw('b', Buffer.from('1'), ['s.v1'], 2);
-    const running = { startedMs: 0, sources: () => [], sinkHealth: () => [], topics };
+    const running = { startedMs: 0, sources: () => [], forwards: () => [], sinkHealth: () => [], topics };
     expect(await operationsOver(store, { running }).topics()).toEqual([
       { topic: 'b', count: 2, schemas: ['s.v1'], lastMs: 2, sample: '1', nearest: null },
       { topic: 'a', count: 1, schemas: [], lastMs: 1, sample: '\\x1b', nearest: 'the nearest' },
@@ -205,7 +257,7 @@ test('topics are compared with the schemas by turns, so that a thousand strange 
     mostAtOnce = Math.max(mostAtOnce, atOnce);
     return 'near';
   };
-  const running = { startedMs: 0, sources: () => [], sinkHealth: () => [], topics };
+  const running = { startedMs: 0, sources: () => [], forwards: () => [], sinkHealth: () => [], topics };
   const asked = operationsOver(store, { running, nearest }).topics();
   let isDone = false;
   void asked.then(() => {
@@ -238,6 +290,7 @@ describe('rejected readings', () => {
         sink: null,
         username: null,
         format: null,
+        relay: null,
         schemaVersion: 'aaaaaaaaaaaa',
         ...each,
       }),

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock, Message, Readings } from '../gateway/contracts.ts';
 import { createFormats } from '../gateway/formats/formats.ts';
+import { createForwards, type Forwards } from '../gateway/ingest/forwards.ts';
 import { createInterpret } from '../gateway/ingest/interpret.ts';
 import { createKeep } from '../gateway/ingest/keep.ts';
 import { createRepeats } from '../gateway/ingest/repeats.ts';
+import { createRetainedReplays } from '../gateway/ingest/retained-replays.ts';
 import { createIngest } from '../gateway/ingest.ts';
 import type { Judgement, Ledgers } from '../gateway/ledger-contract.ts';
 import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
@@ -43,13 +45,15 @@ beforeEach(() => {
   store = createMemoryStore({}, { clock, events: { emit: () => undefined } });
 });
 
-function send(payload: string, readings: Readings, rest: Partial<Message> = {}): Promise<void> {
+function send(payload: string | Buffer, readings: Readings, rest: Partial<Message> = {}): Promise<void> {
   const ingest = createIngest({
     readings,
     interpret,
     keep: createKeep({ formats, ledgers: ledgersWith(), versionOf: () => 'v1' }),
     store,
     repeats: createRepeats(clock),
+    retained: createRetainedReplays(),
+    forwards: null,
     arrival,
     topics: createTopicsSeen(),
     clock,
@@ -68,6 +72,7 @@ function send(payload: string, readings: Readings, rest: Partial<Message> = {}):
     address: null,
     format: null,
     receipts: false,
+    relay: null,
     ...rest,
   }).committed;
 }
@@ -79,6 +84,7 @@ function replayUnder(
   ledgers: Partial<Ledgers> = {},
   sinks: SinkReplays = NO_SINKS,
   trueMs: (atMs: number) => number | null = () => nowMs,
+  forwards: Forwards | null = null,
 ): Replay {
   nowMs = NOW_MS;
   return createReplay({
@@ -86,6 +92,7 @@ function replayUnder(
     ...{ store, readings, interpret, formats, clock, sinks },
     ledgers: ledgersWith(ledgers),
     versionOf: () => 'v2',
+    forwards,
   });
 }
 
@@ -232,6 +239,33 @@ describe('a replay', () => {
     expect(store.account().sources.replay).toMatchObject({ received: 3, stored: 2, rejected: 1 });
     theAccountCloses();
     expect(await replayAll(replay)).toMatchObject({ looked: 1, stored: 0, still: 1 });
+  });
+
+  it('keeps what another broker said of it: content type and user properties', async () => {
+    const tags = { telemetry: { tags: [{ userProperty: 'site' }] } };
+    const relay = { contentType: 'application/cbor', userProperties: new Map([['site', 'north']]) };
+    const cbor = Buffer.concat([Buffer.of(0xa1, 0x6b), Buffer.from('temperature'), Buffer.of(0x61, 0x35)]);
+    await send(cbor, readingsOf(schema({ ...tags, required: ['temperature'] })), { relay });
+    expect(store.rejections({})).toMatchObject([{ code: 'invalid', relay }]);
+    const text = schema({ ...tags, properties: { temperature: { type: 'string' } } });
+    expect(await replayAll(replayUnder(readingsOf(text)))).toMatchObject({ stored: 1 });
+    expect(linesIn()).toEqual([expect.stringMatching(/^m,device=kitchen,site=north temperature="5" \d+$/)]);
+  });
+
+  it('sends on what it stores, in the group of the reading', async () => {
+    await send('{"temperature":"21.5"}', readingsOf(NUMBER));
+    const took: string[] = [];
+    const forwards = createForwards([{ name: 'up', topics: ['#'], send: 'valid', prefix: '' }]);
+    const spied: Forwards | null = forwards && {
+      ...forwards,
+      replayed: (message, readings, outcomes) =>
+        took.push(`${message.topic} ${readings.length} ${outcomes[0]?.kind}`),
+    };
+    const replay = replayUnder(readingsOf(TEXT), {}, NO_SINKS, undefined, spied);
+    await replayAll(replay, { dryRun: true });
+    expect(took).toEqual([]);
+    await replayAll(replay);
+    expect(took).toEqual(['t/kitchen 1 stored']);
   });
 
   it('keeps who sent it: client, user name, device, format', async () => {

@@ -11,6 +11,7 @@ need influxd influxdb
 need victoria-metrics victoria-metrics
 need mosquitto mosquitto
 need mosquitto_pub mosquitto-clients
+need openssl openssl
 need socat socat
 need strace strace
 # Only for compiling the example sketches anew: the tests run what is compiled.

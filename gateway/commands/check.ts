@@ -2,6 +2,8 @@ import { Command } from 'commander';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { printable } from '../printable.ts';
+import { checkBroker } from './check-brokers.ts';
+import { checkedLive, type LiveOptions, withLiveOptions } from './check-live.ts';
 import { checkSerial } from './check-serial.ts';
 import {
   type Check,
@@ -17,19 +19,22 @@ import {
 } from './checks.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
-import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
+import { configOf, withCommonOptions, writeAnswer } from './common-options.ts';
 import { isRunning } from './with-operations.ts';
 
-interface CheckOptions extends CommonOptions {
+interface CheckOptions extends LiveOptions {
   readonly offline?: true;
 }
 
 /** Ends with 1 where something is wrong: `fail` is called then. */
 export function checkCommand(io: CommandIo, parts: CommandParts, fail: () => void): Command {
-  return withCommonOptions(new Command('check'))
-    .description('configuration, schemas, folders, addresses and sinks; every problem with its place')
-    .option('--offline', 'do not ask the sinks')
-    .action(async (options: CheckOptions) => {
+  return withLiveOptions(withCommonOptions(new Command('check')))
+    .description(
+      'configuration, schemas, folders, addresses, sinks and brokers; every problem with its place',
+    )
+    .option('--offline', 'do not ask the sinks, nor other brokers')
+    .action(async (options: CheckOptions, command: Command) => {
+      if (await checkedLive(options, command, io, parts, fail)) return;
       const checks = await allChecks(options, io, parts);
       const ok = checks.every((check) => check.ok);
       writeAnswer(io, options, { ok, checks }, () =>
@@ -71,7 +76,13 @@ async function allChecks(
   if (serial !== null) checks.push(serial);
   if (options.offline === true) return checks;
   const asked = await Promise.all(config.sinks.map((sink) => askSink(sink, config, parts)));
-  return [...checks, ...asked.flat()];
+  const brokers = await Promise.all(
+    [
+      ...config.brokers.map(({ name, connection }) => ({ name: `broker ${name}`, connection })),
+      ...config.forward.map(({ name, connection }) => ({ name: `forward ${name}`, connection })),
+    ].map(({ name, connection }) => checkBroker(name, connection, parts)),
+  );
+  return [...checks, ...asked.flat(), ...brokers];
 }
 
 /** A sink that does not answer has no types to tell. */

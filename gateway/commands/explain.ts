@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { canonicalSpec } from '../canonical-spec.ts';
 import { GatewayError } from '../errors.ts';
 import { formatProblem } from '../formats/formats.ts';
-import type { ExplainedReading, Explanation } from '../operations-contract.ts';
+import type { ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -17,6 +17,8 @@ interface ExplainOptions extends CommonOptions {
   readonly payload?: string;
   readonly client: string;
   readonly format?: string;
+  readonly contentType?: string;
+  readonly userProperty?: readonly string[];
 }
 
 /** More than any payload that would be taken; the socket bounds it too. */
@@ -33,6 +35,11 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
       'read the payload as this format, whatever the schema says: csv, {"csv":{…}}, …',
     )
     .option('--client <id>', 'the client id it would come from', 'explain')
+    .option('--content-type <type>', 'as if another broker passed it on (MQTT 5) with this content type')
+    .option(
+      '--user-property <name=value...>',
+      'as if another broker passed it on (MQTT 5) with these user properties',
+    )
     .action(async (options: ExplainOptions) => {
       const config = configOf(options, io);
       const payload =
@@ -44,6 +51,7 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
         payloadBase64: payload?.toString('base64') ?? null,
         client: options.client,
         format: options.format === undefined ? null : specOf(options.format),
+        ...relayOf(options),
       };
       const explanation = (await isRunning(config.dataDir))
         ? await createRemoteOperations(config.dataDir).explain(request)
@@ -59,6 +67,17 @@ function specOf(text: string): string {
   const problem = formatProblem(spec);
   if (problem !== null) throw new GatewayError('usage', `--format: ${problem}`);
   return spec;
+}
+
+/** @throws GatewayError `usage` for a user property that is no `name=value`. */
+function relayOf({ contentType, userProperty }: ExplainOptions): Pick<ExplainRequest, 'relay'> {
+  if (contentType === undefined && userProperty === undefined) return {};
+  const userProperties = (userProperty ?? []).map((text): [string, string] => {
+    const at = text.indexOf('=');
+    if (at < 1) throw new GatewayError('usage', `--user-property must be name=value, got ${printable(text)}`);
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+  return { relay: { contentType: contentType ?? null, userProperties } };
 }
 
 export function explanationText(explanation: Explanation): string {

@@ -3,6 +3,7 @@ import { RELEASED_MS } from '../clocks/wall-clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { loadDevices } from '../config/live-devices.ts';
 import { GatewayError } from '../errors.ts';
+import { createForwards } from '../ingest/forwards.ts';
 import { createInterpret } from '../ingest/interpret.ts';
 import type { DeviceBook } from '../ledger-contract.ts';
 import { createDeviceLedger } from '../ledgers/device-ledger.ts';
@@ -31,6 +32,8 @@ export function offlineOperations(
   const { limits } = config;
   const clock = systemClock;
   const sinks = new Set(config.sinks.map(({ name }) => name));
+  // What a replay stores goes out too, when a gateway runs again.
+  for (const forward of config.forward) store.openOutbox(forward.name, forward);
   const formats = parts.createFormats(config);
   const { devices: settings, problems } = loadDevices(config);
   const book: DeviceBook = { of: (device) => settings.get(device) ?? null, version: 0 };
@@ -77,6 +80,7 @@ export function offlineOperations(
     running: null,
     store,
     configuredSinks: sinks,
+    configuredForwards: new Set(config.forward.map(({ name }) => name)),
     schemas: () => [],
     schemaErrors: () => 0,
     nearest: () => null,
@@ -88,6 +92,7 @@ export function offlineOperations(
       formats,
       ledgers,
       versionOf,
+      forwards: createForwards(config.forward),
       clock,
       sinks: () => ({ why: 'no gateway runs, so its sink cannot be asked; start it first' }),
       trueMs: () => (clock.nowMs() < RELEASED_MS ? null : clock.nowMs()),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { probeBroker } from '../broker-link/probe-broker.ts';
 import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import { createSink } from '../delivery/delivery-sink.ts';
@@ -17,16 +18,19 @@ import type { CommandParts } from './command-parts.ts';
 /** The gateway itself, for the commands. */
 export const realParts: CommandParts = {
   runGateway: (config, deps, signal) => createGateway(config, deps).run(signal),
-  loadReadings: ({ schemasDir }, mapping) => {
-    if (mapping === undefined) return loadReadings(schemasDir, { formatProblem });
+  loadReadings: ({ schemasDir, brokers }, mapping) => {
+    const fromBrokers = brokers.length > 0;
+    if (mapping === undefined) return loadReadings(schemasDir, { formatProblem, fromBrokers });
     const { clocks, book, isForStore } = mapping;
     const ticks = new TickCounter(isForStore ? { startedMs: systemClock.nowMs() } : { fresh: true });
-    return loadReadings(schemasDir, { formatProblem, clocks, book, ticks });
+    return loadReadings(schemasDir, { formatProblem, fromBrokers, clocks, book, ticks });
   },
   createFormats: ({ limits }) =>
     createFormats({ maxDepth: limits.payloadDepth, maxKeys: limits.payloadKeys }),
   openStore,
   probeSink,
+  probeBroker: (connection, signal) =>
+    probeBroker(connection, { clock: systemClock, random: Math.random, signal }),
   fieldTypeProblems: async (sink, { schemasDir }, signal) => {
     const held = await readTypes(sink, signal);
     return held === null ? null : fieldTypeProblems(loadSchemas(schemasDir).schemas, held);

@@ -47,6 +47,11 @@ export function rejectionText(rejection: RejectionReport): string {
     ['device', rejection.device],
     ['schema', rejection.schema],
     ['format', rejection.format],
+    ['type', rejection.relay?.contentType ?? null],
+    ...(rejection.relay?.userProperties ?? []).map(([name, value]): [string, string] => [
+      'property',
+      `${name}=${value}`,
+    ]),
     ['element', index === null ? null : `${index} of the array`],
     ['sink', rejection.sink],
     ['state', resolved === null ? 'open' : `${RESOLVED[resolved.kind]} ${moment(resolved.atMs)}`],

@@ -15,6 +15,7 @@ export function createRemoteOperations(dataDir: string): Operations {
     deviceAccount: async (device) => await call('deviceAccount', { device }),
     topics: async () => await call('topics'),
     sinks: async () => await call('sinks'),
+    forwards: async () => await call('forwards'),
     forgetSink: async (name) => {
       await call('forgetSink', { name });
     },

@@ -10,6 +10,7 @@ import { devicesCommand } from './devices.ts';
 import { explainCommand } from './explain.ts';
 import { fieldsCommand } from './fields.ts';
 import { rejectedCommand } from './rejected.ts';
+import { schemaCommand } from './schema-infer.ts';
 import { serialCommand } from './serial.ts';
 import { sinksCommand } from './sinks.ts';
 import { startCommand } from './start.ts';
@@ -53,6 +54,7 @@ export async function runProgram(
     fieldsCommand(io, parts),
     sinksCommand(io, parts),
     serialCommand(io, parts, fail),
+    schemaCommand(io, parts, fail),
   ])
     program.addCommand(command);
   forAll(program, (command) =>

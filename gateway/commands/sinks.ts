@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { SinkReport } from '../operations-contract.ts';
+import type { ForwardReport, SinkReport } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -10,19 +10,30 @@ import { ago, bytes, count } from './wording.ts';
 
 export function sinksCommand(io: CommandIo, parts: CommandParts): Command {
   const sinks = withCommonOptions(new Command('sinks'))
-    .description('how far each database is, also those no longer configured')
+    .description('how far each database and each forward is, also those no longer configured')
     .action(async (options: CommonOptions) => {
       await withOperations(configOf(options, io), io, parts, async (operations) => {
-        writeAnswer(io, options, await operations.sinks(), (reports) => sinksText(reports, Date.now()));
+        const sinks = await operations.sinks();
+        const forwards = await operations.forwards();
+        const answer = [
+          ...sinks.map((sink) => ({ kind: 'sink', ...sink })),
+          ...forwards.map((forward) => ({ kind: 'forward', ...forward })),
+        ];
+        const nowMs = Date.now();
+        writeAnswer(io, options, answer, () =>
+          forwards.length === 0
+            ? sinksText(sinks, nowMs)
+            : `${sinksText(sinks, nowMs)}\n${forwardsText(forwards, nowMs)}`,
+        );
       });
     });
   withCommonOptions(sinks.command('forget <name>'))
-    .description('give up the place of a sink that is no longer configured, and what waits for it')
+    .description('give up the place of a sink or forward that is no longer configured, and what waits for it')
     .action(async (name: string, _: unknown, command: Command) => {
       const options: CommonOptions = command.optsWithGlobals();
       await withOperations(configOf(options, io), io, parts, async (operations) => {
         await operations.forgetSink(name);
-        writeAnswer(io, options, { forgotten: name }, () => `forgot the sink ${printable(name, 64)}\n`);
+        writeAnswer(io, options, { forgotten: name }, () => `forgot ${printable(name, 64)}\n`);
       });
     });
   return sinks;
@@ -59,6 +70,40 @@ export function sinksText(sinks: readonly SinkReport[], nowMs: number): string {
     if (!configured)
       return [
         `${shown} is no longer configured and holds ${count(pending)} readings back: \`telemetry-gateway sinks forget ${shown}\` lets them go\n`,
+      ];
+    return reason === null ? [] : [`${shown}: ${printable(reason, 512)}\n`];
+  });
+  return notes.length === 0 ? listed : `${listed}\n${notes.join('')}`;
+}
+
+export function forwardsText(forwards: readonly ForwardReport[], nowMs: number): string {
+  const listed = table(
+    [
+      { title: 'forward' },
+      { title: 'state' },
+      { title: 'sent', align: 'right' },
+      { title: 'dropped', align: 'right' },
+      { title: 'pending', align: 'right' },
+      { title: 'backlog', align: 'right' },
+      { title: 'oldest', align: 'right' },
+      { title: 'last sent', align: 'right' },
+    ],
+    forwards.map((forward) => [
+      printable(forward.name, 64),
+      forward.configured ? (forward.state ?? 'not running') : 'not configured',
+      count(forward.sent),
+      count(forward.dropped),
+      count(forward.pending),
+      bytes(forward.pendingBytes),
+      ago(forward.oldestPendingMs, nowMs),
+      ago(forward.lastSentMs, nowMs),
+    ]),
+  );
+  const notes = forwards.flatMap(({ name, configured, reason, pending }) => {
+    const shown = printable(name, 64);
+    if (!configured)
+      return [
+        `${shown} is no longer configured and keeps ${count(pending)} messages: \`telemetry-gateway sinks forget ${shown}\` lets them go\n`,
       ];
     return reason === null ? [] : [`${shown}: ${printable(reason, 512)}\n`];
   });

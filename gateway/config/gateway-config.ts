@@ -1,4 +1,5 @@
 /** The configuration as the gateway uses it: every option present, units resolved, paths absolute, deeply frozen. */
+import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { Quota } from './units.ts';
 
 export interface ListenerConfig {
@@ -85,6 +86,46 @@ export interface SerialPortConfig {
   readonly downlink: readonly string[];
 }
 
+/** Another broker to read from. */
+export interface BrokerConfig {
+  /** Also the `source` of its messages. */
+  readonly name: string;
+  readonly connection: BrokerConnection;
+  readonly subscribe: readonly {
+    /** Without `$share/…`. */
+    readonly filter: string;
+    readonly qos: 0 | 1 | 2;
+    /** The group of a shared subscription; null: not shared. */
+    readonly share: string | null;
+  }[];
+  /** Taken and not yet acknowledged to it, at most. */
+  readonly maxInFlight: number;
+  /** Receipts of rejected readings are published there under this topic and the device; null: none. */
+  readonly receipts: string | null;
+  /** Retained messages that the broker repeats at a subscription: take those that differ from the last one, none, or all. */
+  readonly retained: 'changed' | 'none' | 'all';
+}
+
+/** What is passed on to another broker. */
+export interface ForwardConfig {
+  /** Also the name of its outbox. */
+  readonly name: string;
+  readonly connection: BrokerConnection;
+  /** MQTT topic filters. */
+  readonly topics: readonly string[];
+  /**
+   * `valid`: messages as they came, if every reading in them was stored. `readings`: each stored reading as JSON. `raw`:
+   * every message as it came, also rejected and unrouted ones.
+   */
+  readonly send: 'valid' | 'readings' | 'raw';
+  /** Put before each topic. */
+  readonly prefix: string;
+  readonly retain: boolean;
+  readonly maxInFlight: number;
+  readonly maxBacklogBytes: number;
+  readonly whenFull: 'block' | 'drop-oldest';
+}
+
 export interface GatewayConfig {
   /** Null: no file, the embedded defaults. */
   readonly file: string | null;
@@ -101,6 +142,8 @@ export interface GatewayConfig {
     readonly observers: readonly string[];
     readonly limits: MqttLimitOptions;
   };
+  readonly brokers: readonly BrokerConfig[];
+  readonly forward: readonly ForwardConfig[];
   readonly serial: readonly SerialPortConfig[];
   /** Null: no HTTP. */
   readonly http: ListenerConfig | null;

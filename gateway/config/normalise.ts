@@ -1,5 +1,8 @@
 import { dirname, join, resolve } from 'node:path';
 import { PACKAGE_ROOT } from '../package-root.ts';
+import { reportSharedClientIds } from './broker-connection.ts';
+import { normaliseBrokers } from './brokers.ts';
+import { isOwnListener, normaliseForward } from './forward.ts';
 import type { GatewayConfig, ListenerConfig } from './gateway-config.ts';
 import { isLoopback } from './loopback.ts';
 import type { RawConfig, RawListener } from './raw-config.ts';
@@ -33,6 +36,24 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
   const keepaliveSeconds = duration(mqtt.limits.keepalive) / 1000;
   if (!Number.isInteger(keepaliveSeconds) || keepaliveSeconds < 1 || keepaliveSeconds > MAX_KEEPALIVE_SECONDS)
     context.problem('/mqtt/limits/keepalive', `must be whole seconds, from 1s to ${MAX_KEEPALIVE_SECONDS}s`);
+  const brokers = normaliseBrokers(raw.brokers, base, context);
+  const listeners = mqtt.listeners.map((each, i) => listener(each, `/mqtt/listeners/${i}`, context));
+  for (const [i, { connection }] of brokers.entries())
+    if (isOwnListener(connection, listeners))
+      context.problem(
+        `/brokers/${i}/url`,
+        "is this gateway's own broker: each reading would come twice. Take the entry out, or give mqtt.listeners another port",
+      );
+  const sinks = normaliseSinks(raw.sinks, base, context);
+  const sinkNames = sinks.map(({ name }) => name);
+  const forward = normaliseForward(raw.forward, { base, brokers, sinkNames, listeners }, context);
+  reportSharedClientIds(
+    [
+      ...brokers.map(({ connection }, i) => ({ pointer: `/brokers/${i}`, connection })),
+      ...forward.map(({ connection }, i) => ({ pointer: `/forward/${i}`, connection })),
+    ],
+    context,
+  );
   return {
     file: context.file === null ? null : resolve(context.cwd, context.file),
     dataDir: resolve(base, raw.data),
@@ -40,7 +61,7 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
     shippedSchemas: schemasDir === SHIPPED_SCHEMAS,
     devicesFile: raw.devices === undefined ? null : resolve(base, raw.devices),
     mqtt: {
-      listeners: mqtt.listeners.map((each, i) => listener(each, `/mqtt/listeners/${i}`, context)),
+      listeners,
       unrouted: mqtt.unrouted,
       observers: mqtt.observers ?? [],
       limits: {
@@ -59,6 +80,8 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
         maxRetainedBytes: size(mqtt.limits.retained),
       },
     },
+    brokers,
+    forward,
     serial: normaliseSerial(raw.serial, base, context),
     http: raw.http === false ? null : listener(raw.http, '/http', context),
     store: {
@@ -80,7 +103,7 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
       seriesPerMeasurement: limits.seriesPerMeasurement ?? null,
       seriesAgeMs: duration(limits.seriesAge),
     },
-    sinks: normaliseSinks(raw.sinks, base, context),
+    sinks,
     measurementsEveryMs: measurementsEvery(raw.measurements, context),
     clock: { untilFile: raw.clock?.untilFile === undefined ? null : resolve(base, raw.clock.untilFile) },
     log: raw.log,

@@ -54,6 +54,59 @@ export interface RawSerialPort {
   downlink?: string[];
 }
 
+export interface RawWill {
+  topic: string;
+  payload: string;
+  qos: 0 | 1 | 2;
+  retain: boolean;
+}
+
+/** What entries of `brokers:` and `forward:` have in common. */
+export interface RawBrokerConnection {
+  url: string;
+  protocol: '3.1.1' | 5;
+  clientId?: string;
+  username?: string;
+  password?: string;
+  passwordFile?: string;
+  caFile?: string;
+  certFile?: string;
+  keyFile?: string;
+  serverName?: string;
+  insecure: boolean;
+  cleanStart: boolean;
+  sessionExpiry: string;
+  keepalive: string;
+  will?: RawWill;
+}
+
+export interface RawSubscription {
+  topic: string;
+  qos: 0 | 1 | 2;
+  share?: string;
+}
+
+export interface RawBroker extends RawBrokerConnection {
+  name: string;
+  subscribe: (string | RawSubscription)[];
+  maxInFlight: number;
+  receipts?: string;
+  retained: 'changed' | 'none' | 'all';
+}
+
+export interface RawForward extends Omit<RawBrokerConnection, 'url' | 'cleanStart' | 'sessionExpiry'> {
+  name: string;
+  url?: string;
+  broker?: string;
+  topics: string[];
+  send: 'valid' | 'readings' | 'raw';
+  prefix: string;
+  retain: boolean;
+  maxInFlight: number;
+  maxBacklog: string;
+  whenFull: 'block' | 'drop-oldest';
+}
+
 export interface RawConfig {
   data: string;
   schemas?: string;
@@ -78,6 +131,8 @@ export interface RawConfig {
       retained: string;
     };
   };
+  brokers: RawBroker[];
+  forward: RawForward[];
   serial: RawSerialPort[];
   http: false | RawListener;
   store: {

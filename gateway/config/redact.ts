@@ -1,3 +1,4 @@
+import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 
 const HIDDEN = '(hidden)';
@@ -6,6 +7,11 @@ const HIDDEN = '(hidden)';
 export function redacted(config: GatewayConfig): GatewayConfig {
   return {
     ...config,
+    brokers: config.brokers.map((broker) => ({ ...broker, connection: withoutPassword(broker.connection) })),
+    forward: config.forward.map((forward) => ({
+      ...forward,
+      connection: withoutPassword(forward.connection),
+    })),
     sinks: config.sinks.map((sink) =>
       sink.type === 'embedded'
         ? sink
@@ -16,4 +22,9 @@ export function redacted(config: GatewayConfig): GatewayConfig {
           },
     ),
   };
+}
+
+/** What a will says may be anything; it is shown to whoever subscribes, but not here. */
+function withoutPassword(connection: BrokerConnection): BrokerConnection {
+  return { ...connection, password: connection.password === null ? null : HIDDEN };
 }

@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv/dist/2020.js';
 import { nearestWord } from './nearest-word.ts';
 
 /** Parts of the design that a later version brings: worth another word than "unknown". */
-const LATER = new Set(['/brokers', '/mqtt/auth']);
+const LATER = new Set(['/mqtt/auth']);
 
 interface Words {
   readonly message: string;
@@ -22,7 +22,9 @@ export function wordsFor({ keyword, params, parentSchema, instancePath, data }: 
     case 'enum':
       return { message: `must be ${listed(params.allowedValues)}` };
     case 'minItems':
-      return { message: 'must have at least one entry; leave it out for the default' };
+      return {
+        message: `must have at least one entry${parentSchema?.default === undefined ? '' : '; leave it out for the default'}`,
+      };
     case 'maxItems':
       return { message: `must have at most ${params.limit} entries` };
     case 'minimum':

@@ -61,6 +61,21 @@ export function pageRequestOf(args: Args): RejectionPageRequest {
   };
 }
 
+/** What another broker would say of a message. @throws GatewayError `usage`. */
+export function relayOf(args: Args): {
+  contentType: string | null;
+  userProperties: readonly (readonly [name: string, value: string])[];
+} {
+  const { userProperties } = args;
+  if (!Array.isArray(userProperties) || !userProperties.every(isPairOfTexts))
+    throw new GatewayError('usage', 'userProperties must be a list of pairs of texts');
+  return { contentType: textOrNull(args, 'contentType'), userProperties };
+}
+
+function isPairOfTexts(value: unknown): value is readonly [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((each) => typeof each === 'string');
+}
+
 /** @throws GatewayError `usage`. */
 export function recordOf(args: Args, key: string): Args {
   const value = args[key];

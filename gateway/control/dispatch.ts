@@ -7,6 +7,7 @@ import {
   pageRequestOf,
   queryOf,
   recordOf,
+  relayOf,
   textOf,
   textOrNull,
 } from './checked-args.ts';
@@ -21,6 +22,7 @@ export function createDispatch(operations: Operations): ControlHandler {
     deviceAccount: (args) => operations.deviceAccount(textOf(args, 'device')),
     topics: () => operations.topics(),
     sinks: () => operations.sinks(),
+    forwards: () => operations.forwards(),
     forgetSink: (args) => operations.forgetSink(textOf(args, 'name')),
     rejected: (args) => operations.rejected(queryOf(args)),
     rejectedCauses: (args) =>
@@ -46,6 +48,7 @@ export function createDispatch(operations: Operations): ControlHandler {
         payloadBase64: args.payloadBase64 === null ? null : textOf(args, 'payloadBase64'),
         client: textOf(args, 'client'),
         format: textOrNull(args, 'format'),
+        ...(args.relay === undefined ? {} : { relay: relayOf(recordOf(args, 'relay')) }),
       }),
   };
   return async (op, args) => {

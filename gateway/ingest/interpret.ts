@@ -1,13 +1,20 @@
 import type { ArrivalClock, Formats, Message, Reading, RejectionCode, Route } from '../contracts.ts';
 import { messageOf } from '../errors.ts';
 import { printable } from '../printable.ts';
+import { formatOf } from './format-of.ts';
+import { nameByContent } from './name-by-content.ts';
+import type { TransferHash } from './transfer-hash.ts';
 
-/** Turns a message into readings: decode, validate, map. One entry per reading, at least one. Never throws. */
+/**
+ * Turns a message into readings: decode, validate, map, name. One entry per reading, at least one. Never throws. `hash` is
+ * that of topic and payload, where it is known already.
+ */
 export type Interpret = (
   message: Message,
   route: Route | null,
   arrival: ArrivalClock,
   nowMs: number,
+  hash?: Readonly<TransferHash>,
 ) => readonly Reading[];
 
 export interface InterpretOptions {
@@ -16,7 +23,7 @@ export interface InterpretOptions {
 }
 
 export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions): Interpret {
-  return (message, route, arrival, nowMs) => {
+  return (message, route, arrival, nowMs, hash) => {
     if (route === null) {
       return [
         whole('no-route', 'no schema claims this topic; `telemetry-gateway topics` names the nearest one'),
@@ -27,7 +34,7 @@ export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions):
       const text = `the payload has ${payload.length} bytes; limits.payloadBytes allows ${maxPayloadBytes}`;
       return [whole('too-large', text)];
     }
-    const spec = message.format ?? route.format;
+    const spec = formatOf(message, route);
     const format = formats.get(spec);
     if (format === null)
       return [whole('undecodable', `the format ${printable(spec, 128)} is not known here`)];
@@ -38,7 +45,9 @@ export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions):
       return [whole('undecodable', messageOf(error))];
     }
     const readings = route.interpret(value, message, arrival, nowMs);
-    return readings.length > 0 ? readings : [whole('invalid', 'the list holds no reading')];
+    if (readings.length === 0) return [whole('invalid', 'the list holds no reading')];
+    nameByContent(message, readings, hash);
+    return readings;
   };
 }
 

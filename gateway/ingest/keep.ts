@@ -11,6 +11,7 @@ import type {
 import type { Ledgers } from '../ledger-contract.ts';
 import { accountedClient } from '../sources/mqtt-broker/generated-ids.ts';
 import type { Group } from '../store-contract.ts';
+import { formatOf } from './format-of.ts';
 
 export interface KeepDeps {
   readonly formats: Formats;
@@ -57,7 +58,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
     nowMs: number,
   ): Outcome {
     const { code, violations, schema, seq } = bad;
-    const { source, topic, client, username, format } = message;
+    const { source, topic, client, username, format, relay } = message;
     const id = group.reject({
       code,
       source,
@@ -72,6 +73,7 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
       sink: null,
       username,
       format,
+      relay,
       schemaVersion: schema === null ? null : versionOf(schema),
     });
     group.count(source, device, 'rejected', 1);
@@ -96,7 +98,8 @@ export function createKeep({ formats, ledgers, versionOf }: KeepDeps): Keep {
     /** A list of bad readings must not be kept once for each of them: an element is kept alone. */
     const elementAt = (i: number): Buffer | undefined => {
       if (readings.length === 1) return undefined;
-      elements ??= formats.get(message.format ?? route?.format ?? '')?.elements(message.payload) ?? [];
+      const spec = route === null ? (message.format ?? '') : formatOf(message, route);
+      elements ??= formats.get(spec)?.elements(message.payload) ?? [];
       return elements[i];
     };
     const originals = new Set<Promise<void>>();

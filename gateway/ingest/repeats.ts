@@ -19,10 +19,14 @@ import { SLOT, type SlotState, TransferWindow } from './transfer-window.ts';
  * When that is full, the client that sent nothing for longest is forgotten: its resend would be stored a second time.
  */
 export interface Repeats {
+  /** Of topic and payload of the message given to `find` last. */
+  readonly hash: Readonly<TransferHash>;
   /** Null when the message is new. */
   find(message: Message, transfer: Transfer): Repeat | null;
   /** Remembers the message given to `find` last, as part of `group`. */
   remember(message: Message, transfer: Transfer, readings: number, group: Group): void;
+  /** The message was taken and is not remembered: neither it nor anything older under its id may answer for a resend. */
+  passed(message: Message, transfer: Transfer, group: Group): void;
   /** The message could not be taken: nothing older under its id may answer for its resend. */
   refused(message: Message, transfer: Transfer): void;
   /** A QoS 2 transfer awaits its PUBREL under this id. */
@@ -49,7 +53,7 @@ export interface RepeatLimits {
 }
 
 /** As many slots as the store remembers across a restart. A client takes at least 16, some 800 bytes in all. */
-export const DEFAULT_REPEAT_LIMITS: RepeatLimits = { maxPerClient: 1024, maxSlots: 2 ** 20, keepMs: 60_000 };
+export const DEFAULT_REPEAT_LIMITS: RepeatLimits = { maxPerClient: 4096, maxSlots: 2 ** 20, keepMs: 60_000 };
 
 interface UnderWay {
   readonly committed: Promise<void>;
@@ -57,6 +61,8 @@ interface UnderWay {
   readonly releases: { readonly client: string; readonly packetId: number }[];
 }
 
+/** Carried by no message, as good as. */
+const NO_HASH: TransferHash = Object.freeze({ high: 0, low: 0 });
 /** Group numbers have 32 bits; 0 is for what an earlier run has committed. */
 const MAX_GROUP_NUMBER = 0xffff_ffff;
 
@@ -122,6 +128,7 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
   }
 
   return {
+    hash,
     find(message, transfer) {
       hashTransfer(message.topic, message.payload, hash);
       const window = windows.get(message.client);
@@ -158,6 +165,25 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
         hashLow: hash.low,
         readings,
         state: transfer.qos,
+      });
+    },
+
+    passed({ client }, { packetId, connection }, group) {
+      const window = windows.get(client);
+      if (window === undefined) return;
+      if (window.connection !== connection) window.beginConnection(connection);
+      const slot = window.newest(packetId);
+      // What is void or released answers for nothing, and neither does what is gone.
+      if (slot === -1 || window.state(slot) === SLOT.void || window.state(slot) === SLOT.released) return;
+      enter(group);
+      add(client, { packetId, ...NO_HASH, state: SLOT.once, readings: 0, group: groupNumber });
+      group.remember({
+        client,
+        packetId,
+        hashHigh: NO_HASH.high,
+        hashLow: NO_HASH.low,
+        readings: 0,
+        state: 1,
       });
     },
 

@@ -27,6 +27,7 @@ export const EVENTS = {
   'start.schemas': event('info', '{count} schemas from {folder}: {names}'),
   'start.store': event('info', 'what is acknowledged is on disk in {folder}'),
   'start.sink': event('info', 'readings go to {where} (sink {sink})'),
+  'start.forward': event('info', 'messages on {topics} go on to {url} (forward {forward})'),
   'gateway.started': event('info', 'telemetry-gateway {version} is running'),
   'gateway.stopping': event('info', 'stopping: {reason}'),
   'gateway.stopped': event('info', 'stopped'),
@@ -47,6 +48,10 @@ export const EVENTS = {
     'warn',
     'sink {sink} is not in the configuration and holds back {points} points; `telemetry-gateway sinks forget {sink}` lets them go',
   ),
+  'store.forward-unclaimed': event(
+    'warn',
+    'forward {forward} is not in the configuration and keeps {messages} messages; `telemetry-gateway sinks forget {forward}` lets them go',
+  ),
   'account.imbalance': event(
     'error',
     'the account does not close at {places} place(s), by {difference} in all (a bug; please report it): {first}',
@@ -61,6 +66,28 @@ export const EVENTS = {
   'delivery.unsettled': event(
     'error',
     'what sink {sink} has written cannot be noted in the store: {error}',
+    10_000,
+  ),
+  'forward.connected': event('info', 'forward {forward} is connected to {url}'),
+  'forward.retrying': event('warn', 'forward {forward} cannot reach {url}, trying again: {reason}', 10_000),
+  'forward.refused': event(
+    'error',
+    'forward {forward} waits for somebody to act, nothing is lost: {reason}',
+    10_000,
+  ),
+  'forward.refused-message': event(
+    'warn',
+    'forward {forward}: a message on {topic} will never be taken, it is dropped: {words}',
+    10_000,
+  ),
+  'forward.dropped': event(
+    'warn',
+    '{messages} messages that forward {forward} had not sent yet made room for newer ones',
+    10_000,
+  ),
+  'forward.unsettled': event(
+    'error',
+    'what forward {forward} has sent cannot be noted in the store, it may be sent again: {error}',
     10_000,
   ),
   'mqtt.listening': event('debug', 'MQTT 3.1 and 3.1.1 on {host}:{port}'),
@@ -96,6 +123,32 @@ export const EVENTS = {
     'there is no room for a session of {client}: the one away for longest goes',
     10_000,
   ),
+  'broker.connected': event('info', 'connected to broker {broker} at {address}'),
+  'broker.lost': event('warn', 'broker {broker} at {address} is lost: {reason}; it is connected to again'),
+  'broker.cannot-connect': event(
+    'warn',
+    'broker {broker} at {address} cannot be connected to, trying again: {reason}',
+    10_000,
+  ),
+  'broker.turned-away': event(
+    'error',
+    'broker {broker} at {address} waits for somebody to act, it is tried again now and then: {reason}',
+  ),
+  'broker.refused': event(
+    'warn',
+    'what broker {broker} sends cannot be taken now, it gets no acknowledgement and sends it again: {reason}',
+    10_000,
+  ),
+  'broker.not-taken': event(
+    'warn',
+    'a message of broker {broker} on {topic} is left out, and acknowledged: {reason}',
+    10_000,
+  ),
+  'broker.subscription-refused': event(
+    'error',
+    'broker {broker} refused the topic filter {filter}: {reason}',
+  ),
+  'start.broker': event('info', 'readings come from broker {broker} at {url} as client {client}: {topics}'),
   'serial.opened': event('info', 'serial port {port} is open at {path} (device {device})'),
   'serial.lost': event('warn', 'serial port {port} at {path} is lost: {reason}; it is opened again'),
   'serial.waiting': event('warn', 'serial port {port} (device {device}) is waited for: {reason}'),
@@ -121,6 +174,7 @@ export const EVENTS = {
   'schema.changed': event('info', 'reading schema {id} from {file} is in force'),
   'schema.removed': event('info', 'reading schema {id} is no longer in force: {file} is gone'),
   'schema.problem': event('error', '{problem}; {consequence}'),
+  'schema.sender-unknown': event('warn', '{problem}'),
   'schema.mended': event('info', 'all reading schemas are in order again'),
   'schema.not-kept': event(
     'error',

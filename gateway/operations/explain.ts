@@ -1,5 +1,6 @@
 import { createArrivalClock } from '../clocks/arrival-clock.ts';
-import type { Clock, Message, Reading, Readings } from '../contracts.ts';
+import type { Clock, Message, Reading, Readings, Relay } from '../contracts.ts';
+import { formatOf } from '../ingest/format-of.ts';
 import type { Interpret } from '../ingest/interpret.ts';
 import type { DeviceClocks, Ledgers } from '../ledger-contract.ts';
 import type { ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
@@ -22,11 +23,15 @@ export interface ExplainDeps {
  */
 export function explain(request: ExplainRequest, deps: ExplainDeps): Explanation {
   const { topic, payloadBase64, client, format } = request;
+  const relay: Relay | null =
+    request.relay === undefined
+      ? null
+      : { ...request.relay, userProperties: new Map(request.relay.userProperties) };
   const route = deps.readings.route(topic);
   const answer = {
     topic,
     schemas: route?.schemas ?? [],
-    format: format ?? route?.format ?? null,
+    format: route === null ? format : formatOf({ format, relay }, route),
     nearest: route === null ? deps.nearest(topic) : null,
   };
   if (route === null && deps.unrouted === 'forward') return { ...answer, outcome: 'forwarded', readings: [] };
@@ -43,6 +48,7 @@ export function explain(request: ExplainRequest, deps: ExplainDeps): Explanation
     address: null,
     format,
     receipts: false,
+    relay,
   };
   // A clock of its own: asking a question must not move the one that dates arrivals.
   const arrival = { ...createArrivalClock(deps.clock, 0), isProvisional: deps.isProvisional };

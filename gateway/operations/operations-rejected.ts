@@ -149,11 +149,12 @@ function schemasOf(
 }
 
 function recordOf(rejection: Rejection, maxTextBytes: number): RejectionRecord {
-  const { username, format, payload } = rejection;
+  const { username, format, relay, payload } = rejection;
   return {
     ...summaryOf(rejection),
     username,
     format,
+    ...(relay === null ? {} : { relay: { ...relay, userProperties: [...relay.userProperties] } }),
     payloadBase64: payload.toString('base64'),
     payloadText: printableBytes(payload, maxTextBytes),
   };

@@ -18,6 +18,9 @@ export interface Why {
   readonly violations: readonly Violation[];
 }
 
+/** What is looked at of a rejection. */
+export type CountedRejection = Pick<Rejection, 'sink' | 'id' | 'device' | 'atMs' | 'payload'> & Why;
+
 interface Gathered extends Omit<RejectionCause, 'devices' | 'count' | 'firstMs' | 'lastMs' | 'moreDevices'> {
   count: number;
   readonly devices: Set<string>;
@@ -35,7 +38,7 @@ export class CauseCounter {
   /** Rejections whose cause was one too many. */
   others = 0;
 
-  add(rejection: Rejection, why: Why = rejection): void {
+  add(rejection: Rejection | CountedRejection, why: Why = rejection): void {
     const [violation] = why.violations;
     const pointer = generalPointer(violation?.pointer ?? '');
     const message = generalMessage(violation?.message ?? '', why.code);

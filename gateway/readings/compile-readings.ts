@@ -75,7 +75,7 @@ export function compileReadings(
       });
     });
     const usual = match.captures.has(FIELD_CAPTURE) ? 'scalar' : 'json';
-    return routeOf(bound, bound[0]?.schema.plan.format ?? usual, ticks);
+    return routeOf(bound, bound[0]?.schema.plan.format ?? null, usual, ticks);
   };
 
   return {
@@ -101,7 +101,12 @@ export function compileReadings(
   };
 }
 
-function routeOf(bound: readonly BoundSchema[], format: string, ticks: TickCounter): Route {
+function routeOf(
+  bound: readonly BoundSchema[],
+  named: string | null,
+  usual: string,
+  ticks: TickCounter,
+): Route {
   const choose = chooserOf(bound);
   const [first] = bound;
   const one = (
@@ -126,7 +131,8 @@ function routeOf(bound: readonly BoundSchema[], format: string, ticks: TickCount
   };
   return {
     schemas: bound.map(({ schema }) => schema.id),
-    format,
+    format: named ?? usual,
+    namesFormat: named !== null,
     deviceOf: (message) => first?.deviceOf(message) ?? null,
     interpret(value, message, arrival, nowMs) {
       renewPatternBudget();

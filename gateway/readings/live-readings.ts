@@ -9,6 +9,7 @@ import { ANY_FORMAT, type FormatProblem, type MappingDeps, NO_BOOK, NO_CLOCKS } 
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
 import { createSchemaHistory, type Documents } from './schema-history.ts';
+import { senderProblems } from './sender-unknown.ts';
 import { TickCounter } from './tick-counter.ts';
 
 /** Left out: every format is taken at its word, no clock is known, no device has settings. */
@@ -18,6 +19,8 @@ export interface LiveReadingsOptions extends Partial<MappingDeps> {
   readonly events: Events;
   readonly clock: Clock;
   readonly formatProblem?: FormatProblem;
+  /** Readings come from other brokers too: schemas that want to know their sender are told of. */
+  readonly fromBrokers?: boolean;
   readonly settleMs?: number;
   readonly pollMs?: number;
 }
@@ -135,6 +138,10 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
     if (!isFirst) {
       for (const { id, file } of changed) events.emit('schema.changed', { id, file });
       for (const { id, file } of removed) events.emit('schema.removed', { id, file });
+    }
+    if (options.fromBrokers === true) {
+      for (const problem of senderProblems(changed))
+        events.emit('schema.sender-unknown', { problem: problemText(problem) });
     }
     const texts = [
       ...changed.map(({ file, text }) => ({ file, text })),

@@ -5,6 +5,7 @@ import { type CompiledReadings, compileReadings } from './compile-readings.ts';
 import { ANY_FORMAT, type FormatProblem, type MappingDeps } from './mapping-deps.ts';
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
+import { senderProblems } from './sender-unknown.ts';
 import { TickCounter } from './tick-counter.ts';
 
 /** A larger file is a problem of its own; a copy of each is kept in the store. */
@@ -20,6 +21,8 @@ export interface LoadedSchemas {
 /** Left out: every format is taken at its word, no clock is known, no device has settings. */
 export interface LoadOptions extends Partial<MappingDeps> {
   readonly formatProblem?: FormatProblem;
+  /** Readings come from other brokers too: a note for each schema that wants to know their sender. */
+  readonly fromBrokers?: boolean;
 }
 
 /** For commands that look at a folder once. */
@@ -28,7 +31,7 @@ export interface LoadedReadings {
   /** `$id` of each schema that can be used. */
   readonly schemas: readonly string[];
   readonly problems: readonly Problem[];
-  /** Worth a word, but in the way of nothing: what is declared and stored nowhere. */
+  /** Worth a word, but in the way of nothing: what is declared and stored nowhere, senders that are not known. */
   readonly notes: readonly Problem[];
   nearest(topic: string): string | null;
 }
@@ -108,18 +111,21 @@ export function loadSchemas(dir: string, formatProblem: FormatProblem = ANY_FORM
 
 /** As a command needs it: in a process of its own, where no reading was stored before. */
 export function loadReadings(dir: string, options: LoadOptions = {}): LoadedReadings {
-  const { formatProblem, ...deps } = options;
+  const { formatProblem, fromBrokers = false, ...deps } = options;
   const { schemas, problems } = loadSchemas(dir, formatProblem);
   const readings = compileReadings(schemas, { ticks: new TickCounter({ fresh: true }), ...deps });
   return {
     readings,
     schemas: schemas.map(({ id }) => id),
     problems,
-    notes: schemas.flatMap((schema) =>
-      schema.plan.unmapped.map(({ pointer, why }) =>
-        schema.problem(pointer, `is checked, but not stored (${why})`),
+    notes: [
+      ...(fromBrokers ? senderProblems(schemas) : []),
+      ...schemas.flatMap((schema) =>
+        schema.plan.unmapped.map(({ pointer, why }) =>
+          schema.problem(pointer, `is checked, but not stored (${why})`),
+        ),
       ),
-    ),
+    ],
     nearest: (topic) => readings.nearest(topic),
   };
 }

@@ -99,7 +99,7 @@ export function bindSeries(
     const tags = [...tagsFor(rule, settings, columns, captures)].sort(([a], [b]) => compareBytes(a, b));
     for (const [name, source] of tags) {
       const key = `,${escapeName(name)}=`;
-      if (source.kind === 'property' || source.kind === 'message') {
+      if (source.kind !== 'constant' && source.kind !== 'capture') {
         pieces.push(text, { key, source, read: readerOf(source) });
         text = '';
         continue;
@@ -155,7 +155,7 @@ export function bindSeries(
           found.push(violationOfTag(piece.source, text, wrong));
         }
       }
-      if (name === null) found = [...(found ?? []), noDevice(device)];
+      if (name === null) found = [...(found ?? []), noDevice(device, message)];
       else if (wrongName !== null && found === null) found = [violationOfTag(device, name, wrongName)];
       if (found !== null || name === null) return { device: deviceOf(message), violations: found ?? [] };
       return cache.of(key, measurement, name, fields);
@@ -169,12 +169,18 @@ function readerOf(source: TagSource): (reading: unknown, message: Message) => un
       const read = valueAt(source.path);
       return (reading) => read(reading);
     }
+    case 'userProperty': {
+      const { name } = source;
+      // One that is empty says nothing, and could be no tag.
+      return (_, message) => message.relay?.userProperties.get(name) || null;
+    }
     case 'message':
       switch (source.what) {
         case 'clientId':
-          return (_, message) => message.client;
+          // Of a message from another broker it is that broker's name, not the sender's.
+          return (_, message) => (message.relay === null ? message.client : null);
         case 'username':
-          return (_, message) => message.username;
+          return (_, message) => (message.relay === null ? message.username : null);
         case 'port':
           return (_, message) => message.device;
       }

@@ -93,6 +93,11 @@ export function planTelemetry(
   if (deviceTag !== false) addTag(deviceTag, device, telemetry.deviceTag === undefined ? '' : '/deviceTag');
   for (const [i, name] of (telemetry.tags ?? []).entries()) {
     const where = `/tags/${i}`;
+    if (typeof name !== 'string') {
+      const { userProperty, as = userProperty } = name;
+      addTag(as, { kind: 'userProperty', name: userProperty }, where);
+      continue;
+    }
     const path = propertyPath(name);
     if (device.kind === 'capture' && device.name === name && deviceTag === name) continue;
     if (inSome(name)) addTag(name, { kind: 'capture', name }, where);

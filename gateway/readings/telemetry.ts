@@ -7,7 +7,7 @@ export interface Telemetry {
   /** `{capture}`, a JSON Pointer, or one of `clientId`, `username`, `port`. */
   readonly device?: string;
   readonly deviceTag?: string | false;
-  readonly tags?: readonly string[];
+  readonly tags?: readonly (string | UserPropertyTag)[];
   readonly constants?: Readonly<Record<string, string>>;
   readonly time?: TimeRule;
   readonly select?: Readonly<Record<string, string | number | boolean>>;
@@ -17,6 +17,13 @@ export interface Telemetry {
   readonly format?: string | Readonly<Record<string, unknown>>;
   /** A duration. */
   readonly expectEvery?: string;
+}
+
+/** A tag from an MQTT 5 user property. */
+export interface UserPropertyTag {
+  readonly userProperty: string;
+  /** The tag's name; left out: the property's. */
+  readonly as?: string;
 }
 
 export interface TimeRule {

@@ -6,8 +6,10 @@ import { ByteWriter } from './bytes.ts';
 import { Documents } from './documents.ts';
 import { FORMAT_VERSION, readFormat, writeFormat } from './format.ts';
 import { HeldWrites } from './held-writes.ts';
+import { LastPayloads } from './last-payloads.ts';
 import { encodeFolded, type FoldedLog, foldedThrough, Log } from './log.ts';
 import { OpenGroup } from './open-group.ts';
+import { OutboxesTable } from './outboxes-table.ts';
 import { decodeRecord, encodeRecord, type Marks } from './record.ts';
 import { RejectedReadings } from './rejected-readings.ts';
 import { type End, RejectedMessage } from './rejection-record.ts';
@@ -35,6 +37,8 @@ export class Books {
   readonly account: AccountTable;
   readonly rejected: RejectedReadings;
   readonly documents: Documents;
+  readonly outboxes: OutboxesTable;
+  readonly lastPayloads: LastPayloads;
   readonly #transfers: RememberedTransfers;
   readonly #identities: RememberedIdentities;
   readonly #record = new ByteWriter();
@@ -62,6 +66,10 @@ export class Books {
     this.rejected = new RejectedReadings(reading, this.id, limits.maxRejectedBytes);
     this.rejected.load();
     this.documents = new Documents(reading, limits);
+    this.outboxes = new OutboxesTable(reading, limits.maxOutboxBytes);
+    this.outboxes.load();
+    this.lastPayloads = new LastPayloads(reading);
+    this.lastPayloads.load();
     this.sinkRejected = Number(reading.get('state', 'sink-rejected')?.toString() ?? 0);
     const nextId = Number(reading.get('state', 'next-rejection')?.toString() ?? 1);
     this.rejected.nextId = Math.max(this.rejected.nextId, nextId, this.log.folded.nextRejectionId);
@@ -158,6 +166,8 @@ export class Books {
     const seq = log.lastSeq + 1;
     const rejected = this.rejected.change(group.rejected, { ends: group.resolutions, atMs: arrivedMs });
     const notes = this.documents.note(group.notes);
+    const outboxes = this.outboxes.commit(group.parcels, seq, arrivedMs);
+    const last = this.lastPayloads.commit(group.lastPayloads, seq);
     const { lines, provisionalNs } = timesOf(group);
     const marks = encodeRecord(this.#record, {
       arrivedMs,
@@ -179,6 +189,8 @@ export class Books {
         writes.put('log', seq, this.#record.written());
         rejected.write(writes);
         notes.write(writes);
+        outboxes.write(writes);
+        last.write(writes);
       },
       done: () => {
         log.lastSeq = seq;
@@ -190,8 +202,14 @@ export class Books {
         for (const [device, halves] of identities) this.#rememberAll(device, halves, seq);
         rejected.done();
         notes.done();
+        last.done();
+        outboxes.done();
       },
-      failed: () => addTo(this.#late, late),
+      failed: () => {
+        addTo(this.#late, late);
+        outboxes.failed?.();
+        last.failed?.();
+      },
     };
     return { change, seq, notesLost: group.notesLost + notes.lost };
   }
@@ -275,6 +293,7 @@ export class Books {
       sink,
       username: null,
       format: null,
+      relay: null,
       schemaVersion: null,
     };
     const message = new RejectedMessage(this.#nextRejectionId(), rejection);

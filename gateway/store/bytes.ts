@@ -36,6 +36,22 @@ export class ByteWriter {
     this.at = this.#buffer.writeUInt32LE(value, this.at);
   }
 
+  /** Those from `from` up to `to`; there may be very many. */
+  u32s(values: readonly number[], from: number, to: number): void {
+    this.#reserve(4 * (to - from));
+    const buffer = this.#buffer;
+    let { at } = this;
+    for (let i = from; i < to; i += 1) {
+      const value = values[i] ?? 0;
+      buffer[at] = value;
+      buffer[at + 1] = value >>> 8;
+      buffer[at + 2] = value >>> 16;
+      buffer[at + 3] = value >>> 24;
+      at += 4;
+    }
+    this.at = at;
+  }
+
   f64(value: number): void {
     this.#reserve(8);
     this.at = this.#buffer.writeDoubleLE(value, this.at);

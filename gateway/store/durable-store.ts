@@ -4,6 +4,8 @@ import type {
   Group,
   IdentityKey,
   LogReader,
+  Outbox,
+  OutboxLedger,
   Rejection,
   RejectionFilter,
   RejectionPage,
@@ -18,10 +20,12 @@ import { Books } from './books.ts';
 import { GroupWriter } from './group-writer.ts';
 import { LogSlices } from './log-slices.ts';
 import type { OpenGroup } from './open-group.ts';
+import type { OutboxOptions } from './outboxes-table.ts';
 import { type End, parseRejectionId } from './rejection-record.ts';
 import type { SinkOptions } from './sinks-table.ts';
 import { RESERVE_BYTES, type Storage } from './storage.ts';
 import type { StoreDeps, StoreLimits } from './store-options.ts';
+import { StoredOutbox } from './stored-outbox.ts';
 import { Takings } from './takings.ts';
 import type { Change } from './transaction.ts';
 import { Upkeep } from './upkeep.ts';
@@ -44,6 +48,7 @@ export class DurableStore implements Store {
   readonly highWaterMs: number;
   readonly transfers: Iterable<TransferKey>;
   readonly identities: Iterable<IdentityKey>;
+  readonly lastPayloads: Store['lastPayloads'];
   readonly #storage: Storage;
   readonly #limits: StoreLimits;
   readonly #deps: StoreDeps;
@@ -67,6 +72,7 @@ export class DurableStore implements Store {
     this.highWaterMs = books.log.highWaterMs;
     this.transfers = books.transfers;
     this.identities = books.identities;
+    this.lastPayloads = books.lastPayloads;
     this.#writer = new GroupWriter({
       clock: deps.clock,
       commitDelayMs: limits.commitDelayMs,
@@ -81,6 +87,7 @@ export class DurableStore implements Store {
       limits,
       log: books.log,
       sinks: books.sinks,
+      outboxes: books.outboxes,
       events: deps.events,
       clock: deps.clock,
       signal: this.#closing.signal,
@@ -152,7 +159,8 @@ export class DurableStore implements Store {
   /** Groups leave a reserve to trimming and settling; less of it when the file has much free inside. */
   #reserveBytes(): number {
     const { usedBytes } = this.#storage;
-    const free = usedBytes - this.#books.log.liveBytes - this.#books.rejected.bytes;
+    const { log, rejected, outboxes } = this.#books;
+    const free = usedBytes - log.liveBytes - rejected.bytes - outboxes.bytes;
     return free > ROOMY_BYTES + usedBytes / 2 ? RESERVE_WHEN_ROOMY : RESERVE_BYTES;
   }
 
@@ -210,6 +218,29 @@ export class DurableStore implements Store {
     this.#look(true);
   }
 
+  // ── Outboxes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  openOutbox(name: string, options: OutboxOptions): Outbox {
+    const { outboxes, log } = this.#books;
+    if (outboxes.open(name, options)) this.#books.withNext((writes) => outboxes.write(name, writes));
+    this.#look();
+    return new StoredOutbox(name, { outboxes, log, change: (plan) => this.#change(plan) });
+  }
+
+  outboxes(): readonly OutboxLedger[] {
+    return this.#books.outboxes.ledgers();
+  }
+
+  async forgetOutbox(name: string): Promise<void> {
+    await this.#change(() => this.#books.outboxes.forget(name));
+  }
+
+  async #change(plan: () => Change): Promise<void> {
+    this.#mustBeOpen();
+    await this.#writer.upkeep(async () => await this.#commit(plan(), 0));
+    this.#look();
+  }
+
   onCommit(listener: (seq: number) => void): void {
     this.#listeners.push(listener);
   }
@@ -235,12 +266,12 @@ export class DurableStore implements Store {
   }
 
   status(): StoreStatus {
-    const { log, rejected } = this.#books;
+    const { log, rejected, outboxes } = this.#books;
     return {
       state: this.#takings.state,
       reason: this.#takings.reason,
       lastSeq: log.lastSeq,
-      liveBytes: log.liveBytes,
+      liveBytes: log.liveBytes + outboxes.bytes,
       maxBytes: this.#limits.maxLogBytes,
       rejectedBytes: rejected.bytes,
       rejectedMaxBytes: this.#limits.maxRejectedBytes,

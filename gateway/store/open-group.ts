@@ -1,7 +1,9 @@
 import { type Identity, type OutcomeKind, REJECTION_CODES } from '../contracts.ts';
-import type { Group, NewRejection, Resolution, TransferKey } from '../store-contract.ts';
+import type { Group, Hash, NewRejection, Resolution, TransferKey } from '../store-contract.ts';
 import type { AccountTable } from './account-table.ts';
 import { MAX_NOTES, noteOf } from './documents.ts';
+import { type LastNotes, topicKey } from './last-payloads.ts';
+import { OutboxParcel } from './outbox-parcel.ts';
 import { parseRejectionId, RejectedMessage, rejectionId } from './rejection-record.ts';
 
 /** Roughly what a rejection takes beside its payload. */
@@ -31,6 +33,9 @@ export class OpenGroup implements Group {
   /** Notes that were too large or too many. */
   notesLost = 0;
   readonly resolutions = new Map<number, Resolution['kind']>();
+  /** What is to be forwarded, by outbox; null while nothing is. */
+  parcels: Map<string, OutboxParcel> | null = null;
+  lastPayloads: LastNotes | null = null;
   isProvisional: boolean = false;
   /** What to add to its provisional times, where the clock was set while it waited for its commit. */
   baseNs: string | null = null;
@@ -109,6 +114,27 @@ export class OpenGroup implements Group {
     this.bytes += name.length + value.length;
   }
 
+  rememberLast(topic: Hash, payload: Hash): void {
+    this.lastPayloads ??= new Map();
+    this.lastPayloads.set(topicKey(topic), {
+      topicHigh: topic.high,
+      topicLow: topic.low,
+      payloadHigh: payload.high,
+      payloadLow: payload.low,
+    });
+    this.bytes += 24;
+  }
+
+  forward(outbox: string, topic: string, payload: Buffer): void {
+    this.parcels ??= new Map();
+    let parcel = this.parcels.get(outbox);
+    if (parcel === undefined) {
+      parcel = new OutboxParcel();
+      this.parcels.set(outbox, parcel);
+    }
+    this.bytes += parcel.add(topic, payload);
+  }
+
   markProvisional(): void {
     this.isProvisional = true;
   }
@@ -120,6 +146,7 @@ export class OpenGroup implements Group {
   /** Nothing was added to it. */
   get isEmpty(): boolean {
     const { tallies, lines, transfers, rejected, identities, notes, resolutions } = this;
+    if (this.parcels !== null || this.lastPayloads !== null) return false;
     const added = tallies.size + lines.length + transfers.length + rejected.length;
     return added + identities.size + notes.size + resolutions.size === 0;
   }

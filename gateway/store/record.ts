@@ -237,10 +237,10 @@ function writeTransfers(
 function writeIdentities(writer: ByteWriter, identities: ReadonlyMap<string, readonly number[]>): void {
   for (const [device, halves] of identities) {
     for (let from = 0; from < halves.length; from += 2 * MOST_IDENTITIES) {
-      const some = halves.slice(from, from + 2 * MOST_IDENTITIES);
+      const to = Math.min(halves.length, from + 2 * MOST_IDENTITIES);
       writer.shortText(device);
-      writer.u16(some.length / 2);
-      for (const half of some) writer.u32(half);
+      writer.u16((to - from) / 2);
+      writer.u32s(halves, from, to);
     }
   }
 }

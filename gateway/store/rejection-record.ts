@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { RejectionCode, Violation } from '../contracts.ts';
+import type { RejectionCode, Relay, Violation } from '../contracts.ts';
 import type { NewRejection, Rejection } from '../store-contract.ts';
 import { ByteReader, damaged } from './bytes.ts';
 
@@ -18,7 +18,8 @@ import { ByteReader, damaged } from './bytes.ts';
  * ```
  *
  * How a reading ended is beside the JSON so that a record stays as long as it is when one ends. Layout 1, which is still
- * read, has the JSON at 9, and no readings that have ended.
+ * read, has the JSON at 9, and no readings that have ended. Members may join the JSON without another layout: a reader
+ * that does not know one passes over it, and does without one that is not there.
  */
 const REJECTION_VERSION = 2;
 const CRC_AT = 1;
@@ -36,6 +37,8 @@ const MAX_DETAILED = 256;
 const MAX_VIOLATIONS = 50;
 const MAX_MESSAGE_LENGTH = 1000;
 const MAX_POINTER_LENGTH = 500;
+/** Of a content type and user properties, in UTF-8. */
+const MAX_RELAY_BYTES = 1024;
 /** Beyond either, a further record begins: one is read, and evicted, as a whole. */
 const MAX_TOGETHER = 1000;
 const MAX_TOGETHER_BYTES = 256 * 1024;
@@ -49,6 +52,14 @@ interface Shared {
   /** Not in layout 1. */
   readonly username?: string | null;
   readonly format?: string | null;
+  /** Only of what came from another broker. */
+  readonly relay?: KeptRelay;
+}
+
+/** `Relay` as the JSON has it. */
+interface KeptRelay {
+  readonly contentType: string | null;
+  readonly userProperties: readonly (readonly [name: string, value: string])[];
 }
 
 interface Own {
@@ -72,11 +83,15 @@ export class RejectedMessage {
   payloadBytes = 0;
   /** The last payload, to recognise it in the next reading; let go with the group. */
   #given: Buffer | null = null;
+  /** As it was given, to recognise the message in the next reading. */
+  readonly #relay: Relay | null;
 
   constructor(firstId: number, rejection: NewRejection) {
-    const { source, topic, client, atMs, sink, username, format } = rejection;
+    const { source, topic, client, atMs, sink, username, format, relay } = rejection;
     this.firstId = firstId;
-    this.shared = { source, topic, client, atMs, sink, username, format };
+    this.#relay = relay;
+    const shared = { source, topic, client, atMs, sink, username, format };
+    this.shared = relay === null ? shared : { ...shared, relay: keptRelay(relay) };
   }
 
   /** Whether `rejection` is a further element of this message's array. */
@@ -96,7 +111,8 @@ export class RejectedMessage {
       rejection.source === shared.source &&
       rejection.sink === shared.sink &&
       rejection.username === shared.username &&
-      rejection.format === shared.format
+      rejection.format === shared.format &&
+      rejection.relay === this.#relay
     );
   }
 
@@ -122,6 +138,25 @@ export class RejectedMessage {
     });
     return grown;
   }
+}
+
+/** At most `MAX_RELAY_BYTES`: the content type first, then the user properties that fit, in their order. */
+function keptRelay({ contentType, userProperties }: Relay): KeptRelay {
+  let left = MAX_RELAY_BYTES;
+  const fits = (text: string): boolean => {
+    // Cheaper than to count the bytes of what is far too long.
+    const bytes = text.length > left ? text.length : Buffer.byteLength(text);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  };
+  const type = contentType !== null && fits(contentType) ? contentType : null;
+  return { contentType: type, userProperties: [...userProperties].filter(([k, v]) => fits(k + v)) };
+}
+
+function relayOf({ relay }: Shared): Relay | null {
+  if (relay === undefined) return null;
+  return { contentType: relay.contentType, userProperties: new Map(relay.userProperties) };
 }
 
 function shortened({ pointer, message }: Violation): Violation {
@@ -181,6 +216,7 @@ export function decodeRejected(value: Buffer, firstId: number): (Rejection | nul
   const { json, ends, payloads } = parts(value, `rejection ${rejectionId(firstId)}`);
   // Written by `encodeRejected`, and the checksum says it is as it was written.
   const { own, ...shared } = JSON.parse(json.toString()) as Shared & { own: Own[] };
+  const relay = relayOf(shared);
   return own.map(({ at = 0, bytes = payloads.length, schemaVersion = null, ...each }, i) => {
     const end = ends.length === 0 ? 'open' : (ENDS[ends.readUInt8(i * END_BYTES)] ?? 'open');
     if (end === 'discarded') return null;
@@ -188,6 +224,7 @@ export function decodeRejected(value: Buffer, firstId: number): (Rejection | nul
       ...shared,
       username: shared.username ?? null,
       format: shared.format ?? null,
+      relay,
       ...each,
       schemaVersion,
       id: rejectionId(firstId + i),

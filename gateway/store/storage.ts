@@ -11,6 +11,9 @@
  * - `sinks`: name → ledger
  * - `state`: format and id of the store, folded counters and windows
  * - `documents`: name → text
+ * - `outboxes`: name → ledger (`outbox-entry.ts`)
+ * - `outbox`: number of the outbox and seq → the messages that this group put into it (`outbox-parcel.ts`)
+ * - `last`: seq → the last payloads of topics, by hashes (`last-payloads.ts`)
  */
 export const TABLES = [
   'log',
@@ -20,6 +23,9 @@ export const TABLES = [
   'sinks',
   'state',
   'documents',
+  'outboxes',
+  'outbox',
+  'last',
 ] as const;
 export type Table = (typeof TABLES)[number];
 

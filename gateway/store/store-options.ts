@@ -60,7 +60,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   commitDelayMs: 0,
   rejected: { maxBytes: { percent: 10 }, maxAgeMs: 30 * DAY_MS },
   maxDevices: 10_000,
-  maxTransfersPerClient: 1024,
+  maxTransfersPerClient: 4096,
   maxTransfers: 1_048_576,
   maxClients: 50_000,
   maxIdentitiesPerDevice: 4096,
@@ -90,8 +90,10 @@ export interface StoreDeps {
 export interface StoreLimits extends StoreOptions {
   readonly maxBytes: number;
   readonly maxRejectedBytes: number;
-  /** What is left of `maxBytes` for the log. */
+  /** What is left of `maxBytes` for the log and the outboxes. */
   readonly maxLogBytes: number;
+  /** Of that, what all outboxes together may take; the log has what they leave. */
+  readonly maxOutboxBytes: number;
 }
 
 export function resolveLimits(options: StoreOptions, maxBytes: number): StoreLimits {
@@ -104,6 +106,7 @@ export function resolveLimits(options: StoreOptions, maxBytes: number): StoreLim
     maxBytes,
     maxRejectedBytes: Math.trunc(maxRejectedBytes),
     maxLogBytes: Math.trunc(maxLogBytes),
+    maxOutboxBytes: Math.trunc(maxLogBytes / 2),
     maxDevices: Math.min(options.maxDevices, 65_000),
     // A small store must be able to trim long before it is full, and only what is folded can be trimmed.
     foldBytes: Math.min(options.foldBytes, maxLogBytes / 8),

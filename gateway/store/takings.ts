@@ -3,6 +3,7 @@ import { GatewayError, messageOf } from '../errors.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { StoreState } from '../store-contract.ts';
 import type { Log } from './log.ts';
+import type { OutboxesTable } from './outboxes-table.ts';
 import type { SinksTable } from './sinks-table.ts';
 import type { Shortage } from './storage.ts';
 import type { StoreLimits } from './store-options.ts';
@@ -14,6 +15,7 @@ export interface TakingsDeps {
   readonly limits: StoreLimits;
   readonly log: Log;
   readonly sinks: SinksTable;
+  readonly outboxes: OutboxesTable;
   readonly clock: Clock;
   readonly events: Events;
   /** Ends the probing. */
@@ -43,11 +45,14 @@ export class Takings {
   /** @throws GatewayError `store-full`, `store-unavailable`, `stopping`. */
   check(pendingBytes: number): void {
     if (this.#refusal !== null) throw this.#refusal;
-    const { limits, log } = this.#deps;
+    const { limits, log, outboxes } = this.#deps;
     if (pendingBytes > limits.maxQueuedBytes) {
       throw new GatewayError('store-unavailable', `${pendingBytes} bytes wait for their commit already`);
     }
-    if (limits.whenFull === 'refuse' && log.liveBytes + pendingBytes > limits.maxLogBytes) {
+    if (
+      limits.whenFull === 'refuse' &&
+      log.liveBytes + outboxes.shareBytes + pendingBytes > limits.maxLogBytes
+    ) {
       throw new GatewayError('store-full', this.#fullReason());
     }
   }
@@ -75,9 +80,9 @@ export class Takings {
   }
 
   #shortage(): Shortage | null {
-    const { limits, log, sinks, shortage } = this.#deps;
+    const { limits, log, sinks, outboxes, shortage } = this.#deps;
     if (this.#trouble !== null) return { state: 'unavailable', reason: this.#trouble };
-    if (limits.whenFull === 'refuse' && log.liveBytes > limits.maxLogBytes) {
+    if (limits.whenFull === 'refuse' && log.liveBytes + outboxes.shareBytes > limits.maxLogBytes) {
       return { state: 'full', reason: this.#fullReason() };
     }
     const [blocking] = sinks.over('block');
@@ -85,12 +90,19 @@ export class Takings {
       const reason = `the backlog of sink ${blocking.name} is at its limit of ${blocking.maxBytes} bytes (maxBacklog)`;
       return { state: 'full', reason };
     }
+    const forward = outboxes.blocking();
+    if (forward !== null) {
+      const reason = `the backlog of forward ${forward.name} is at its limit of ${forward.maxBytes} bytes (maxBacklog, and all forwards together half of the store)`;
+      return { state: 'full', reason };
+    }
     return shortage();
   }
 
   #fullReason(): string {
     const { maxLogBytes, maxRejectedBytes } = this.#deps.limits;
-    return `the readings that wait take up ${maxLogBytes} bytes (store.maxBytes less ${maxRejectedBytes} for rejected ones)`;
+    const { shareBytes } = this.#deps.outboxes;
+    const forwards = shareBytes === 0 ? '' : `, ${shareBytes} of them for forwards`;
+    return `the readings that wait take up ${maxLogBytes} bytes${forwards} (store.maxBytes less ${maxRejectedBytes} for rejected ones)`;
   }
 
   #become(state: StoreState, reason: string | null): void {

@@ -29,7 +29,9 @@ export interface Tidying {
 export interface TidyingFacts {
   readonly log: Log;
   readonly sinks: SinksTable;
-  readonly limits: StoreLimits;
+  /** What the log may take up at the moment. */
+  readonly maxLogBytes: number;
+  readonly whenFull: StoreLimits['whenFull'];
   readonly foldDue: boolean;
   readonly flushDue: boolean;
   /** Also what is too little to be worth a transaction of its own. */
@@ -40,12 +42,13 @@ export interface TidyingFacts {
 export function planTidying({
   log,
   sinks,
-  limits,
+  maxLogBytes,
+  whenFull,
   foldDue,
   flushDue,
   thorough,
 }: TidyingFacts): Tidying | null {
-  const isOver = log.liveBytes > limits.maxLogBytes;
+  const isOver = log.liveBytes > maxLogBytes;
   const done = sinks.doneThrough();
   const dropFor = new Map<string, number>();
   for (const { name, cursor, maxBytes } of sinks.over('drop-oldest')) {
@@ -57,8 +60,8 @@ export function planTidying({
     );
   }
   let dropThrough = 0;
-  if (isOver && limits.whenFull === 'drop-oldest') {
-    const allowed = limits.maxLogBytes * DROP_TO;
+  if (isOver && whenFull === 'drop-oldest') {
+    const allowed = maxLogBytes * DROP_TO;
     if (log.last.cost - log.marksAt(done).cost > allowed) {
       dropThrough = firstEnough(log, done + 1, (marks) => log.last.cost - marks.cost <= allowed);
     }

@@ -92,7 +92,7 @@ export class Upkeep {
   /** Never throws: a broken record must not make a commit look failed that is on disk. */
   #isUntidy(thorough: boolean): boolean {
     try {
-      return this.#plan(thorough, false) !== null;
+      return this.#deps.books.outboxes.isUntidy || this.#plan(thorough, false) !== null;
     } catch (error) {
       this.#deps.events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
       return false;
@@ -101,10 +101,11 @@ export class Upkeep {
 
   #plan(thorough: boolean, fold: boolean): Tidying | null {
     const { books, limits } = this.#deps;
-    const { log, sinks } = books;
+    const { log, sinks, outboxes } = books;
+    const maxLogBytes = limits.maxLogBytes - outboxes.shareBytes;
     const foldDue = fold || this.#isFoldDue();
     const flushDue = log.foldedThrough < log.folded.seq;
-    return planTidying({ log, sinks, limits, foldDue, flushDue, thorough });
+    return planTidying({ log, sinks, maxLogBytes, whenFull: limits.whenFull, foldDue, flushDue, thorough });
   }
 
   #isFoldDue(): boolean {
@@ -122,11 +123,22 @@ export class Upkeep {
   async #tidy(thorough: boolean, fold: boolean): Promise<boolean> {
     const { books, commit, clock, events } = this.#deps;
     const plan = this.#plan(thorough, fold);
-    if (plan === null) return false;
+    if (plan === null) return await this.#tidyOutboxes();
     const change = books.tidy(plan);
     await commit(change);
     if (plan.fold) this.#foldedAtMs = clock.monotonicMs();
     for (const { name, points } of change.dropped) events.emit('store.dropped', { sink: name, points });
+    return true;
+  }
+
+  async #tidyOutboxes(): Promise<boolean> {
+    const { books, commit, events } = this.#deps;
+    const change = books.outboxes.tidy();
+    if (change === null) return false;
+    await commit(change);
+    const { dropped } = change;
+    if (dropped !== null)
+      events.emit('forward.dropped', { forward: dropped.name, messages: dropped.messages });
     return true;
   }
 
@@ -137,6 +149,9 @@ export class Upkeep {
     this.#unclaimedAtMs = nowMs + UNCLAIMED_AGAIN_MS;
     for (const { name, configured, pending } of books.sinks.ledgers()) {
       if (!configured) events.emit('store.sink-unclaimed', { sink: name, points: pending });
+    }
+    for (const { name, configured, pending } of books.outboxes.ledgers()) {
+      if (!configured) events.emit('store.forward-unclaimed', { forward: name, messages: pending });
     }
   }
 

@@ -26,6 +26,13 @@ export function announce(events: Events, config: GatewayConfig, started: Started
     const url = `http://${address(host, started.httpPort ?? port)}`;
     events.emit('start.http', { url, who: whoCanConnect(anonymous) });
   }
+  for (const { name, connection, subscribe } of config.brokers)
+    events.emit('start.broker', {
+      broker: name,
+      url: connection.url,
+      client: connection.clientId,
+      topics: subscribe.map(({ filter }) => filter).join(', '),
+    });
   const { schemas } = started;
   events.emit('start.schemas', {
     count: schemas.length,
@@ -34,6 +41,8 @@ export function announce(events: Events, config: GatewayConfig, started: Started
   });
   events.emit('start.store', { folder: config.dataDir });
   for (const sink of config.sinks) events.emit('start.sink', { sink: sink.name, where: describeSink(sink) });
+  for (const { name, topics, connection } of config.forward)
+    events.emit('start.forward', { forward: name, topics: topics.join(', '), url: connection.url });
   events.emit('gateway.started', { version: started.version });
 }
 

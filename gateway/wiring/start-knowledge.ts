@@ -73,6 +73,7 @@ export async function startKnowledge(
     clocks: devices.clocks,
     book,
     formatProblem,
+    fromBrokers: config.brokers.length > 0,
   });
   up.push(async () => readings.close());
   const ledgers = createLedgers({

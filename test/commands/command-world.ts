@@ -64,6 +64,7 @@ export function commandWorld(): CommandWorld {
         createFormats: () => createFormats(),
         openStore: async () => null,
         probeSink: async () => null,
+        probeBroker: async () => null,
         fieldTypeProblems: async () => null,
         ...world.parts,
       };

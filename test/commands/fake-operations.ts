@@ -126,6 +126,7 @@ export function fakeOperations(changes: Partial<Operations> = {}): FakeOperation
         diskFreeBytes: 3,
       },
       sources: [{ name: 'mqtt', connections: 2 }],
+      forwards: [],
       schemas: ['environment.v1'],
       schemaErrors: 0,
     }),
@@ -158,6 +159,33 @@ export function fakeOperations(changes: Partial<Operations> = {}): FakeOperation
       { topic: 'a/\u0007b', count: 5, schemas: [], lastMs: 0, sample: '{}', nearest: 'try environment.v1' },
     ],
     sinks: async () => [SINK, { ...SINK, name: 'old', configured: false, state: null, reason: null }],
+    forwards: async () => [
+      {
+        ...{
+          name: 'cloud',
+          taken: 9,
+          sent: 5,
+          dropped: 1,
+          pending: 3,
+          pendingBytes: 2048,
+          oldestPendingMs: null,
+        },
+        ...{ configured: true, url: 'mqtt://cloud', state: 'retrying', reason: 'nobody \u0007listens' },
+        lastSentMs: null,
+      },
+      {
+        ...{
+          name: 'gone',
+          taken: 2,
+          sent: 0,
+          dropped: 0,
+          pending: 2,
+          pendingBytes: 100,
+          oldestPendingMs: null,
+        },
+        ...{ configured: false, url: null, state: null, reason: null, lastSentMs: null },
+      },
+    ],
     forgetSink: async (name) => {
       asked.push(name);
       if (name !== 'old') throw new GatewayError('sink-unknown', `no sink ${name}`);

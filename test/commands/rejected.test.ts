@@ -52,6 +52,7 @@ describe('rejected list', () => {
       payload,
       username: null,
       format: null,
+      relay: null,
       schemaVersion: null,
       code: 'type-conflict',
       violations: [{ pointer: '', message: said }],
@@ -120,12 +121,14 @@ describe('rejected show', () => {
       payloadBase64: payload.toString('base64'),
       payloadText: payload.toString(),
       payloadBytes: payload.length,
+      relay: { contentType: 'text/\u001b', userProperties: [['site', '\u001b[2J']] as const },
     };
     await world.running(fakeOperations({ rejection: async () => report }));
     const { out } = await world.run(['rejected', 'show', 'r1']);
     expect(out).toContain('sensors/\\x1b[31mkitchen/environment');
     expect(out).toContain('    "temperature": "21.5",   <-- must be a number\n');
     expect(out).toContain('000000  7b 22 74 65 6d');
+    expect(out).toContain('type     text/\\x1b\nproperty site=\\x1b[2J\n');
     expect(out).toContain('schema environment.v1 has changed since (aaaaaaaaaaaa is now bbbbbbbbbbbb)');
     expect(out).toContain('  -   "temperature": "number"\n  +   "temperature": "string"\n');
     expect(out).toContain('today\n  stored: environment t=1 1\n');
@@ -325,7 +328,7 @@ test('where no gateway runs, the files are opened: replayed readings go into the
       device: 'kitchen',
     },
     ...{ schema: 'environment.v1', index: null, atMs: 1_770_000_000_000, violations: [], sink: null },
-    ...{ username: null, format: null, schemaVersion: null },
+    ...{ username: null, format: null, relay: null, schemaVersion: null },
     payload: Buffer.from('{"temperature":"21.5"}'),
   });
   group.receive('mqtt', 'kitchen', 1);

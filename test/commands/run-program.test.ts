@@ -166,7 +166,18 @@ describe('commands beside a running gateway', () => {
     expect(out).toMatch(/^influx +retrying/m);
     expect(out).toContain('influx: connection refused');
     expect(out).toContain('`telemetry-gateway sinks forget old`');
-    expect(await run(['sinks', 'forget', 'old'])).toMatchObject({ code: 0, out: 'forgot the sink old\n' });
+    expect(out).toMatch(/cloud +retrying +5 +1 +3/);
+    expect(out).toContain('cloud: nobody \\x07listens');
+    expect(out).toContain('gone is no longer configured and keeps 2 messages');
+    const { out: json } = await run(['sinks', '--json']);
+    expect(JSON.parse(json)).toMatchObject([
+      ...[{ kind: 'sink' }, { kind: 'sink', name: 'old' }],
+      ...[
+        { kind: 'forward', name: 'cloud', pending: 3 },
+        { kind: 'forward', name: 'gone' },
+      ],
+    ]);
+    expect(await run(['sinks', 'forget', 'old'])).toMatchObject({ code: 0, out: 'forgot old\n' });
     expect(await run(['sinks', 'forget', 'influx'])).toMatchObject({ code: 1 });
     expect(operations.asked).toEqual(['old', 'influx']);
   });
@@ -176,7 +187,22 @@ describe('commands beside a running gateway', () => {
     const { code, out } = await run(['explain', '-t', 'a/b', '--client', 'c9'], { input: '{}' });
     expect(code).toBe(0);
     expect(out).toContain('environment t=1 1');
-    expect(operations.asked).toEqual([{ topic: 'a/b', payloadBase64: 'e30=', client: 'c9', format: null }]);
+    const plain = { topic: 'a/b', payloadBase64: 'e30=', client: 'c9', format: null };
+    expect(operations.asked).toEqual([plain]);
+    const relayed = ['--content-type', 'text/csv', '--user-property', 'site=a=b', 'x=', '--client', 'c9'];
+    await run(['explain', '-t', 'a/b', ...relayed], { input: '{}' });
+    const relay = {
+      contentType: 'text/csv',
+      userProperties: [
+        ['site', 'a=b'],
+        ['x', ''],
+      ],
+    };
+    expect(operations.asked[1]).toEqual({ ...plain, relay });
+    expect(await run(['explain', '-t', 'a/b', '--user-property', '=x'], { input: '{}' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('name=value'),
+    });
   });
 });
 
@@ -231,6 +257,10 @@ describe('commands where no gateway runs', () => {
     expect(bad).toMatchObject({
       code: 1,
       out: expect.stringMatching(/invalid under environment\.v1\n +\/temperature /),
+    });
+    expect(await run([...topic, '--content-type', 'text/csv', '-p', 'temperature\n5'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/environment\.v1 \(csv\)\n(.*\n)+.*device=kitchen temperature=5 /),
     });
     expect(await run([...topic, '-p', '{'])).toMatchObject({
       code: 1,

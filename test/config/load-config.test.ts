@@ -130,9 +130,8 @@ describe('a configuration that is wrong', () => {
   });
 
   test('what a later version brings is called so', () => {
-    expect(problemsOf('brokers: []\nmqtt:\n  auth: {}\n')).toEqual([
-      '1:1 /brokers is not supported yet by this version',
-      '3:3 /mqtt/auth is not supported yet by this version',
+    expect(problemsOf('mqtt:\n  auth: {}\n')).toEqual([
+      '2:3 /mqtt/auth is not supported yet by this version',
     ]);
   });
 

@@ -19,8 +19,12 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
-      this.waiting.push({ at: this.ms + ms, resolve });
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      const end = (): void => {
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      this.waiting.push({ at: this.ms + ms, resolve: end });
+      signal?.addEventListener('abort', end, { once: true });
     });
   }
 
@@ -120,6 +124,7 @@ export function rejectionOf(given: Partial<NewRejection> = {}): NewRejection {
     sink: null,
     username: null,
     format: null,
+    relay: null,
     schemaVersion: null,
     ...given,
   };

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OUTCOMES } from '../../gateway/contracts.ts';
-import type { Group, Store } from '../../gateway/store-contract.ts';
+import type { OutboxOptions } from '../../gateway/store/outboxes-table.ts';
+import type { Group, Outbox, Store } from '../../gateway/store-contract.ts';
 import { addPoints, pendingLines, quiet, rejectionOf, type StoreHarness, testDeps } from './store-harness.ts';
 
 const MAX_IDENTITIES = 300;
@@ -24,6 +25,8 @@ type Step =
   | { readonly kind: 'base' }
   | { readonly kind: 'forward'; readonly n: number }
   | { readonly kind: 'deliver'; readonly sink: string; readonly groups: number; readonly refuse: number }
+  | { readonly kind: 'put'; readonly outbox: string; readonly n: number; readonly points: number }
+  | { readonly kind: 'send'; readonly outbox: 'keeps' | 'drops'; readonly n: number; readonly refuse: number }
   | { readonly kind: 'reopen' | 'crash' | 'quiet' }
   | { readonly kind: 'sink'; readonly sink: string };
 
@@ -71,6 +74,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('put' as const),
+      outbox: fc.constantFrom('keeps', 'drops', 'unconfigured'),
+      n: fc.integer({ min: 1, max: 40 }),
+      points: fc.integer({ min: 0, max: 2 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('send' as const),
+      outbox: fc.constantFrom('keeps' as const, 'drops' as const),
+      n: fc.integer({ min: 1, max: 60 }),
+      refuse: fc.integer({ min: 0, max: 2 }),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constantFrom('reopen' as const, 'crash' as const, 'quiet' as const) }),
   },
@@ -94,6 +115,20 @@ interface Model {
   /** Ever, and of those not written after all. */
   readonly sinkRejected: Map<string, number>;
   readonly sinkOpen: Map<string, number>;
+  /** By outbox: every message that was ever taken. */
+  readonly taken: Map<string, string[]>;
+}
+
+const OUTBOXES: Readonly<Record<'keeps' | 'drops', OutboxOptions>> = {
+  keeps: { maxBacklogBytes: 1e9, whenFull: 'block' },
+  drops: { maxBacklogBytes: 6_000, whenFull: 'drop-oldest' },
+};
+
+/** One of them is not in the configuration any more after the first restart. */
+function openOutboxes(store: Store, all: boolean): void {
+  store.openOutbox('keeps', OUTBOXES.keeps);
+  store.openOutbox('drops', OUTBOXES.drops);
+  if (all) store.openOutbox('unconfigured', OUTBOXES.keeps);
 }
 
 /** Whatever is done to a store: the account and every ledger close, and a sink is given exactly what it lacks. */
@@ -124,14 +159,17 @@ export function storePropertySuite(name: string, harness: StoreHarness, numRuns:
               refused: 0,
               sinkRejected: new Map(),
               sinkOpen: new Map(),
+              taken: new Map(),
             };
             try {
+              openOutboxes(under.store, true);
               under.store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
               let store = under.store;
               for (const each of steps) {
                 if (each.kind === 'reopen' || each.kind === 'crash') {
                   await quiet(store);
                   store = await under[each.kind]();
+                  openOutboxes(store, false);
                 } else await take(store, each, model);
                 check(store, model);
               }
@@ -165,6 +203,10 @@ async function take(store: Store, each: Step, model: Model): Promise<void> {
       return await replaySink(store, each, model);
     case 'base':
       return await setBase(store, model);
+    case 'put':
+      return await put(store, each, model);
+    case 'send':
+      return await send(store, each);
     default:
       return await quiet(store);
   }
@@ -195,6 +237,41 @@ async function commit(store: Store, step: Extract<Step, { kind: 'commit' }>, mod
   model.identities.set(step.device, [...known, ...identified]);
   model.stored += lines.length;
   model.rejected += step.rejected;
+}
+
+async function put(store: Store, step: Extract<Step, { kind: 'put' }>, model: Model): Promise<void> {
+  let group: Group;
+  try {
+    group = store.group();
+  } catch {
+    return;
+  }
+  const taken = model.taken.get(step.outbox) ?? [];
+  const texts = Array.from({ length: step.n }, (_, i) => `${taken.length + i} ${'x'.repeat(40)}`);
+  const { lines } = addPoints(group, step.points);
+  for (const text of texts) group.forward(step.outbox, 't', Buffer.from(text));
+  await group.committed;
+  model.taken.set(step.outbox, [...taken, ...texts]);
+  for (const text of lines) model.lines.push({ text, isProvisional: false, base: null });
+  model.stored += lines.length;
+}
+
+async function send(store: Store, step: Extract<Step, { kind: 'send' }>): Promise<void> {
+  const outbox = store.openOutbox(step.outbox, OUTBOXES[step.outbox]);
+  const slice = outbox.read(null, { maxMessages: step.n, maxBytes: 1e6 });
+  const place = slice?.through.at(-1);
+  if (place !== undefined) await outbox.sent(place, Math.min(step.refuse, slice?.through.length ?? 0));
+}
+
+/** Everything that waits, in pieces as a forwarder reads it. */
+function waitingIn(outbox: Outbox): string[] {
+  const texts: string[] = [];
+  let slice = outbox.read(null, { maxMessages: 7, maxBytes: 1e6 });
+  while (slice !== null) {
+    texts.push(...slice.messages.map(({ payload }) => payload.toString()));
+    slice = outbox.read(slice.through.at(-1) ?? null, { maxMessages: 7, maxBytes: 1e6 });
+  }
+  return texts;
 }
 
 async function repair(store: Store, step: Extract<Step, { kind: 'repair' }>): Promise<void> {
@@ -279,6 +356,14 @@ function check(store: Store, model: Model): void {
   expect(codes.invalid).toBe(model.rejected);
   expect(codes['sink-rejected']).toBe([...model.sinkRejected.values()].reduce((a, b) => a + b, 0));
   expect([...devices.values()].reduce((sum, { stored }) => sum + stored, 0)).toBe(model.stored);
+  expect(status.liveBytes).toBeLessThan(80_000 + 40_000);
+  for (const { name, taken, sent, dropped, pending } of store.outboxes()) {
+    const all = model.taken.get(name) ?? [];
+    expect(taken).toBe(all.length);
+    expect(taken).toBe(sent + dropped + pending);
+    if (name !== 'keeps' && name !== 'drops') continue;
+    expect(waitingIn(store.openOutbox(name, OUTBOXES[name]))).toEqual(all.slice(sent + dropped));
+  }
   for (const ledger of store.sinks()) {
     const { stored, written, rejected, dropped, pending } = ledger;
     expect(stored).toBe(written + rejected + dropped + pending);

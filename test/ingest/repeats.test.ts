@@ -39,6 +39,8 @@ function group(): TestGroup {
     identify: () => undefined,
     resolve: () => undefined,
     note: () => undefined,
+    rememberLast: () => undefined,
+    forward: () => undefined,
     markProvisional: () => undefined,
     count: () => undefined,
     point: () => undefined,
@@ -79,6 +81,7 @@ function send(transfer: Partial<Transfer> & { payload?: string; client?: string 
     address: null,
     format: null,
     receipts: false,
+    relay: null,
   };
   return [message, made];
 }

@@ -18,6 +18,7 @@ export const MESSAGE: Message = {
   address: '10.0.0.7',
   format: null,
   receipts: false,
+  relay: null,
 };
 
 export function point(device: string, some: Partial<Point> = {}): Point {

@@ -55,6 +55,8 @@ export class FakeGroup implements Group {
     return 'r1';
   }
   remember(): void {}
+  rememberLast(): void {}
+  forward(): void {}
   resolve(): void {}
   markProvisional(): void {}
   arrivedAt(): void {}
@@ -150,4 +152,5 @@ export const MESSAGE: Message = {
   address: null,
   format: null,
   receipts: false,
+  relay: null,
 };

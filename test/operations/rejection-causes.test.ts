@@ -20,6 +20,7 @@ function rejectionOf(id: string, message: string, changes: Partial<Rejection> = 
     sink: null,
     username: null,
     format: null,
+    relay: null,
     schemaVersion: null,
     resolved: null,
     ...changes,

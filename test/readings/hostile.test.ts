@@ -209,4 +209,5 @@ const interpretable = {
   address: null,
   format: null,
   receipts: false,
+  relay: null,
 };

@@ -41,7 +41,7 @@ class Gateway {
   /** Thrown by what keeps the documents. */
   failure: Error | null = null;
 
-  async start(): Promise<LiveReadings> {
+  async start(fromBrokers = false): Promise<LiveReadings> {
     const documents: Documents = {
       get: (name) => this.documents.get(name) ?? null,
       set: (name, text) => {
@@ -71,6 +71,7 @@ class Gateway {
       events,
       clock,
       ticks: new TickCounter({ fresh: true }),
+      fromBrokers,
     });
     open.push(readings);
     return readings;
@@ -111,6 +112,20 @@ describe('schema files that change while readings flow', () => {
       'schema.changed more.v1; ',
       'schema.removed more.v1; ',
     ]);
+  });
+
+  it('are told of where they want a sender that other brokers do not tell, once for each text', async () => {
+    const byClient = (measurement: string): object => env(measurement, { device: 'clientId' });
+    for (const fromBrokers of [false, true]) {
+      const gateway = new Gateway();
+      gateway.write('env.json', byClient('one'));
+      const readings = await gateway.start(fromBrokers);
+      await readings.reload();
+      gateway.write('env.json', byClient('two'));
+      await readings.reload();
+      const told = gateway.told.filter((words) => words.startsWith('schema.sender-unknown env.json:1:'));
+      expect(told).toHaveLength(fromBrokers ? 2 : 0);
+    }
   });
 
   it('stay in force when the folder is suddenly empty, as when its mount is lost, and say so', async () => {

@@ -72,6 +72,7 @@ export function messageOn(topic: string, payload: string | Buffer, more: Partial
     address: null,
     format: null,
     receipts: false,
+    relay: null,
     ...more,
   };
 }

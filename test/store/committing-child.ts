@@ -9,6 +9,7 @@ import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 const [, , dir = '', first = '1'] = process.argv;
 const options = { dir, maxBytes: 2 ** 26, minFreeDiskBytes: 0, foldGroups: 7, upkeepEveryMs: 50 };
 const store = await openLmdbStore(options, { clock: systemClock, events: { emit: () => undefined } });
+store.openOutbox('up', { maxBacklogBytes: 2 ** 24, whenFull: 'block' });
 store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
 
 let number = Number(first);
@@ -19,6 +20,8 @@ for (;;) {
   for (; number < last; number += 1) {
     const client = `c${number % 5}`;
     group.point(`m,device=${client} v=${number} ${number}\n`);
+    group.forward('up', client, Buffer.from(String(number)));
+    group.rememberLast({ high: 1, low: number % 50 }, { high: 0, low: number });
     group.receive('mqtt', client, 1);
     group.count('mqtt', client, 'stored', 1);
     group.identify(client, { high: number, low: 7 });
@@ -48,6 +51,7 @@ for (;;) {
     sink: null,
     username: null,
     format: null,
+    relay: null,
     schemaVersion: null,
   });
   group.receive('mqtt', 'c', 1);

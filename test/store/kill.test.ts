@@ -35,6 +35,14 @@ describe('a store whose process is killed under load', () => {
         expect(lines).toEqual(Array.from({ length: lines.length }, (_, i) => lineOf(next + i)));
         expect(next + lines.length - 1).toBeGreaterThanOrEqual(acknowledged);
         closes(store, next + lines.length - 1);
+        const outbox = store.openOutbox('up', { maxBacklogBytes: 2 ** 24, whenFull: 'block' });
+        const waiting = outbox.read(null, { maxMessages: 1e6, maxBytes: 1e9 });
+        expect(waiting?.messages.map(({ payload }) => Number(payload.toString()))).toEqual(
+          lines.map((_, i) => next + i),
+        );
+        const place = waiting?.through.at(-1);
+        if (place !== undefined) await outbox.sent(place);
+        expect(outbox.ledger()).toMatchObject({ taken: next + lines.length - 1, pending: 0 });
         delivered += lines.length;
         await store.settle('a', { throughSeq: store.status().lastSeq, written: lines.length, rejected: [] });
       } finally {
@@ -62,6 +70,8 @@ function closes(store: Store, stored: number): void {
   expect(store.rejections({ state: 'resolved', limit: 10_000 })).toHaveLength(rejectedReplayed);
   expect(store.status().rejectedOpenCount).toBe(codes.invalid - rejectedReplayed);
   expect(store.document('number')).toBe(String(stored));
+  const last = [...store.lastPayloads].map(([, { low }]) => low).sort((a, b) => a - b);
+  expect(last).toEqual(Array.from({ length: Math.min(50, stored) }, (_, i) => stored - last.length + 1 + i));
   const identified = [...store.identities].map(({ high }) => high).sort((a, b) => a - b);
   expect(identified.at(-1)).toBe(stored);
   expect(new Set(identified).size).toBe(identified.length);

@@ -129,6 +129,36 @@ describe('the record of rejected readings', () => {
     );
   });
 
+  it('keeps what another broker said of the message, as much as there is room for', () => {
+    const relayed = (contentType: string | null, properties: readonly (readonly [string, string])[]) => {
+      const given = rejectionOf({ relay: { contentType, userProperties: new Map(properties) } });
+      const message = new RejectedMessage(1, given);
+      message.add(given);
+      return decodeRejected(encodeRejected(message), 1)[0]?.relay;
+    };
+    const properties = [
+      ['site', 'nörth'],
+      ['__proto__', 'x'],
+    ] as const;
+    expect(relayed('text/csv', properties)).toEqual({
+      contentType: 'text/csv',
+      userProperties: new Map(properties),
+    });
+    expect(relayed(null, [])).toEqual({ contentType: null, userProperties: new Map() });
+    const much = relayed('text/csv', [['a', 'ü'.repeat(400)], ['b', 'ü'.repeat(200)], ...properties]);
+    expect([...(much?.userProperties.keys() ?? [])]).toEqual(['a', 'site', '__proto__']);
+    expect(relayed('x'.repeat(2_000), properties)).toMatchObject({ contentType: null });
+  });
+
+  it('puts no readings of two messages together', () => {
+    const relay = { contentType: null, userProperties: new Map() };
+    const message = new RejectedMessage(1, rejectionOf({ index: 0, relay }));
+    message.add(rejectionOf({ index: 0, relay }));
+    expect(message.continuesWith(rejectionOf({ index: 1, relay }))).toBe(true);
+    expect(message.continuesWith(rejectionOf({ index: 1, relay: { ...relay } }))).toBe(false);
+    expect(message.continuesWith(rejectionOf({ index: 1 }))).toBe(false);
+  });
+
   it('has ids that can be read back, and refuses any other text', () => {
     fc.assert(fc.property(fc.nat(), (id) => parseRejectionId(rejectionId(id)) === id));
     for (const text of ['', 'r', 'x1', 'r-1', 'rA', 'r1 ', `r${'z'.repeat(12)}`, '__proto__']) {

@@ -12,6 +12,8 @@ const PROGRAMS = {
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
+  mosquitto_passwd: 'mosquitto',
+  openssl: 'openssl',
   strace: 'strace',
   socat: 'socat',
   'avr-gcc': 'gcc-avr, with avr-libc and arduino-core-avr',

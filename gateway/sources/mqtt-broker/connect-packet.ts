@@ -1,10 +1,20 @@
 const MQTT_5 = 5;
-/** Bridges set the highest bit of the protocol level. */
-const LEVEL_MASK = 0x7f;
+/** Bridges set the highest bit of the protocol level: Mosquitto's custom, not the standard's. */
+const BRIDGE_BIT = 0x80;
 
 /** Whether the body of a CONNECT, `buffer[start, end)`, asks for MQTT 5 (MQTT 5.0, 3.1.2.2). */
 export function isMqtt5Connect(buffer: Buffer, start: number, end: number): boolean {
-  if (end - start < 2) return false;
+  return (levelOf(buffer, start, end) & ~BRIDGE_BIT) === MQTT_5;
+}
+
+/** Whether it is another broker that connects, to pass on what others sent to it. */
+export function isBridgeConnect(buffer: Buffer, start: number, end: number): boolean {
+  return (levelOf(buffer, start, end) & BRIDGE_BIT) !== 0;
+}
+
+/** The protocol level; 0 where there is none. */
+function levelOf(buffer: Buffer, start: number, end: number): number {
+  if (end - start < 2) return 0;
   const level = start + 2 + buffer.readUInt16BE(start);
-  return level < end && ((buffer[level] ?? 0) & LEVEL_MASK) === MQTT_5;
+  return level < end ? (buffer[level] ?? 0) : 0;
 }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Ingested, Message } from '../../contracts.ts';
+import type { Ingested, Message, Relay } from '../../contracts.ts';
 import { isRefusal, messageOf } from '../../errors.ts';
 import {
   type Answer,
@@ -13,13 +13,15 @@ import {
 } from './acknowledgements.ts';
 import type { AedesClient } from './aedes-client.ts';
 import type { Aftermath, BrokerContext, Stalled } from './broker-context.ts';
-import { isMqtt5Connect } from './connect-packet.ts';
+import { isBridgeConnect, isMqtt5Connect } from './connect-packet.ts';
+import { OpenTransfers } from './open-transfers.ts';
 import { Outbox } from './outbox.ts';
 import { type PacketHandler, PacketReader } from './packet-reader.ts';
 import * as packet from './packet-types.ts';
 import { goesOn, qosOf } from './publication.ts';
 import type { ReceiptSender } from './receipt-desk.ts';
 import { remoteIp } from './remote-ip.ts';
+import { isBridgeState } from './topics.ts';
 
 /** Return code 1: unacceptable protocol version. */
 const CONNACK_VERSION = Buffer.from([0x20, 2, 0, 1]);
@@ -29,6 +31,8 @@ const MIN_WAIT_MS = 2000;
 const AT_ONCE = Promise.resolve();
 /** Retained messages for so many SUBSCRIBEs of one client may be under way; what it sends next waits. */
 const MAX_RETAINED_READS = 4;
+
+const BRIDGED: Relay = Object.freeze({ contentType: null, userProperties: new Map<string, string>() });
 
 /**
  * One socket. It cuts what arrives into packets, takes every PUBLISH and PUBREL itself, from the bytes to the
@@ -53,13 +57,16 @@ export class Connection implements Sender, PacketHandler, Stalled {
   readonly #number: number;
   readonly #reader: PacketReader;
   #sawConnect: boolean = false;
+  /** Where the client is another broker. */
+  #relay: Relay | null = null;
   #pumping: boolean = false;
   #awaitsDrain: boolean = false;
   #held = 0;
   #settled = 0;
   #answers: Answer[] = [];
-  /** QoS 2 packet ids between PUBLISH and PUBREL. */
-  #open: Set<number> | null = null;
+  readonly #open: OpenTransfers;
+  /** Why it ends as soon as everything taken is answered; null while it goes on. */
+  #lastWords: string | null = null;
   #receipts: ReceiptSender | null = null;
   /** Since when the client waits for us, by the monotonic clock; 0 while it does not. */
   #waitingSinceMs = 0;
@@ -73,6 +80,9 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.ip = remoteIp(socket);
     this.address = this.ip ?? 'unknown';
     this.#reader = new PacketReader(this, context.partial);
+    const ofSession = (): Set<number> =>
+      (client.clean ? null : context.sessions.ensure(client.id))?.open ?? new Set();
+    this.#open = new OpenTransfers(ofSession, context.limits.maxInFlight);
     client._parsingBatch = 0;
     client._nextBatch = (error) => {
       if (error) {
@@ -130,7 +140,8 @@ export class Connection implements Sender, PacketHandler, Stalled {
 
   #mayRead(): boolean {
     const { limits, acknowledgements, stalled, stopping, clock } = this.#context;
-    if (this.#client._parsingBatch > 0 || this.#client.closed || stopping) return false;
+    if (this.#client._parsingBatch > 0 || this.#client.closed || stopping || this.#lastWords !== null)
+      return false;
     if (this.retainedReads >= MAX_RETAINED_READS) return false;
     if (this.#socket.writableNeedDrain) {
       // A client that reads no acknowledgements is given no more of them.
@@ -171,6 +182,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     else if (packet.ANSWERS.has(type) && end - start !== 2) this.end('malformed acknowledgement');
     else if (!this.#sawConnect && isMqtt5Connect(buffer, start, end)) this.#refuseVersion();
     else {
+      if (!this.#sawConnect && isBridgeConnect(buffer, start, end)) this.#relay = BRIDGED;
       this.#sawConnect = true;
       this.#client._parser.parse(buffer.subarray(head, end));
       // These change what comes after them: they are done with first.
@@ -198,6 +210,13 @@ export class Connection implements Sender, PacketHandler, Stalled {
     const client = this.#client._authorized ? this.#client.id : '(not connected yet)';
     this.#context.events.emit('mqtt.disconnected', { client, address: this.address, reason });
     this.close();
+  }
+
+  /** As `end`, once the client has the answers to all that was taken: else it would come back with the same again. */
+  #endAfterAnswers(reason: string): void {
+    this.#lastWords = reason;
+    this.#reader.end();
+    if (this.#held === 0) this.end(reason);
   }
 
   close(): void {
@@ -259,17 +278,18 @@ export class Connection implements Sender, PacketHandler, Stalled {
       this.end(known.problem);
       return;
     }
-    const opensAgain = qos === 2 && this.#opensAgain(packetId);
+    const opensAgain = qos === 2 && this.#open.opensAgain(packetId);
     if (opensAgain === null) {
-      this.end('too many QoS 2 messages await their PUBREL');
+      this.#endAfterAnswers('too many QoS 2 messages await their PUBREL');
       return;
     }
 
     const payload = buffer.subarray(payloadStart, end);
     if (known.reserved) {
-      if (!opensAgain && !this.#context.takeDownlink(this.#client.id, topic, payload))
-        this.end('only the gateway may publish under gateway/ and $SYS/');
-      // It says that the write is under way; what became of it is published.
+      const isTaken =
+        opensAgain || isBridgeState(topic) || this.#context.takeDownlink(this.#client.id, topic, payload);
+      if (!isTaken) this.end('only the gateway may publish under gateway/ and $SYS/');
+      // Of a write to a serial port it says that it is under way; what became of it is published.
       else if (qos > 0) this.#hold(AT_ONCE, answer(qos === 1 ? PUBACK : PUBREC, packetId), null, 0);
       return;
     }
@@ -283,10 +303,12 @@ export class Connection implements Sender, PacketHandler, Stalled {
       username: this.username,
       device: null,
       transfer,
-      retain,
+      // A bridge passes the flag on from the sender: it does not tell a repetition from news.
+      retain: retain && (this.#relay === null || payload.length === 0),
       address: this.ip,
       format: null,
       receipts: this.#context.receipts.wantsEvery(this.receipts),
+      relay: this.#relay,
     });
     if (taken === null) return;
     const { outcomes, committed } = taken;
@@ -309,33 +331,13 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.#hold(committed, reply, after, bytes);
   }
 
-  /**
-   * Whether this packet id is still open from before: then the message has gone on to subscribers already (what is
-   * stored is told from its repeats by `ingest`). Null when there are too many open ones.
-   */
-  #opensAgain(packetId: number): boolean | null {
-    const open = this.#openIds();
-    if (open.has(packetId)) return true;
-    if (open.size >= this.#context.limits.maxInFlight) return null;
-    open.add(packetId);
-    return false;
-  }
-
-  #openIds(): Set<number> {
-    if (this.#open === null) {
-      const session = this.#client.clean ? null : this.#context.sessions.ensure(this.#client.id);
-      this.#open = session?.open ?? new Set();
-    }
-    return this.#open;
-  }
-
   #onPubrel(first: number, buffer: Buffer, start: number, end: number): void {
     if (first !== packet.PUBREL_FIRST_BYTE || end - start !== 2) {
       this.end('malformed PUBREL');
       return;
     }
     const packetId = buffer.readUInt16BE(start);
-    this.#openIds().delete(packetId);
+    this.#open.close(packetId);
     try {
       const released = this.#context.ingest.released(this.#client.id, packetId);
       this.#hold(released, answer(PUBCOMP, packetId), null, MESSAGE_OVERHEAD_BYTES);
@@ -348,7 +350,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     try {
       return this.#context.ingest.ingest(message);
     } catch (error) {
-      if (message.transfer?.qos === 2) this.#open?.delete(message.transfer.packetId);
+      if (message.transfer?.qos === 2) this.#open.close(message.transfer.packetId);
       this.#onThrown('ingest', error);
       return null;
     }
@@ -379,11 +381,12 @@ export class Connection implements Sender, PacketHandler, Stalled {
     if (answers.length > 0) this.#socket.write(encodeAnswers(answers));
     this.#waitingSinceMs = this.#held > 0 ? this.#context.clock.monotonicMs() : 0;
     this.#client._keepaliveTimer?.refresh();
+    if (this.#lastWords !== null && this.#held === 0) this.end(this.#lastWords);
     this.pump();
   }
 
   refuse(reason: string, reply: Answer): void {
-    if (reply >> 16 === PUBREC) this.#open?.delete(reply & 0xffff);
+    if (reply >> 16 === PUBREC) this.#open.close(reply & 0xffff);
     this.#held -= 1;
     this.#client._parsingBatch -= 1;
     if (this.#client.closed) return;

@@ -6,7 +6,7 @@ import type { BrokerContext } from './broker-context.ts';
 import type { Connection } from './connection.ts';
 import { generateClientId } from './generated-ids.ts';
 import { goesOn, type QoS } from './publication.ts';
-import { clientIdProblem, filterProblem, isForwardable, maySubscribe } from './topics.ts';
+import { clientIdProblem, filterProblem, isBridgeState, isForwardable, maySubscribe } from './topics.ts';
 
 type Hooks = Required<
   Pick<
@@ -47,7 +47,8 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
     if (will) {
       const known = topics.get(will.topic);
       if (known.problem !== null) return [NOT_AUTHORIZED, `will: ${known.problem}`];
-      if (known.reserved) return [NOT_AUTHORIZED, 'will: only the gateway may publish there'];
+      if (known.reserved && !isBridgeState(will.topic))
+        return [NOT_AUTHORIZED, 'will: only the gateway may publish there'];
     }
     return null;
   }
@@ -56,6 +57,10 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
   function takeWill(connection: Connection, will: Will, done: (error?: Error | null) => void): void {
     if (context.stopping) {
       done(new Error('stopping'));
+      return;
+    }
+    if (isBridgeState(will.topic)) {
+      done(new Error('not to be forwarded'));
       return;
     }
     const { receipts: sender } = connection;
@@ -71,6 +76,7 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
       address: connection.ip,
       format: null,
       receipts: receipts.wantsEvery(sender),
+      relay: null,
     });
     committed
       .then(

@@ -73,7 +73,7 @@ export const DEFAULT_MQTT_LIMITS: MqttLimits = {
   maxTopicLevels: 32,
   maxClientIdBytes: 128,
   maxKeepaliveSeconds: 3600,
-  maxInFlight: 1000,
+  maxInFlight: 4096,
   maxUncommittedBytes: 64 * MIB,
   freeQos0Bytes: 2 * MIB,
   acknowledgeWithinMs: 15_000,

@@ -76,6 +76,14 @@ export function isReserved(topic: string): boolean {
   return isUnder(topic, '$SYS') || isUnder(topic, 'gateway');
 }
 
+/**
+ * Where a Mosquitto bridge says whether it is connected, at its start and by its will (`notifications true`, which is its
+ * default). It means no harm and is no reading: it is acknowledged and let go.
+ */
+export function isBridgeState(topic: string): boolean {
+  return /^\$SYS\/broker\/connection\/[^/]+\/state$/.test(topic);
+}
+
 /** Topics that a wildcard at the first level does not reach: `$…` (MQTT 3.1.1, 4.7.2), and by the same rule `gateway/…`. */
 export function isHidden(topic: string): boolean {
   return topic.charCodeAt(0) === DOLLAR || isUnder(topic, 'gateway');

@@ -160,6 +160,7 @@ export class PortConnection implements PortListener {
       address: path,
       format: entry.format,
       receipts: entry.ack,
+      relay: null,
     };
     if (this.#answers.uncommittedBytes > MAX_UNCOMMITTED_BYTES) {
       this.#deps.refused(device, 1);

@@ -268,11 +268,12 @@ describe('a QoS 2 transfer', () => {
     expect(client.all('publish')).toEqual([]);
   });
 
-  it('may be left open only so often', async () => {
+  it('may be left open only so often, and what was taken until then is answered: so a client that comes back gets on', async () => {
     const { events, connect } = await startBroker({ maxInFlight: 3 });
     const client = await connect('c1');
     for (let id = 1; id <= 4; id += 1) client.publish('a', 'x', { qos: 2, id });
     await client.ended();
+    expect(client.all('pubrec').map(({ messageId }) => messageId)).toEqual([1, 2, 3]);
     expect(events.named('mqtt.disconnected')).toMatchObject([
       { client: 'c1', reason: 'too many QoS 2 messages await their PUBREL' },
     ]);

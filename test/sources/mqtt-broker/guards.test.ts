@@ -252,6 +252,46 @@ describe('a will', () => {
   });
 });
 
+describe('a bridge of another broker', () => {
+  it('is known by its protocol level, and its messages as passed on', async () => {
+    const { socket, ingest } = await startBroker();
+    const bridge = await socket();
+    const connect = connectPacket('c1');
+    connect[8] = (connect[8] ?? 0) | 0x80;
+    bridge.sendBytes(connect);
+    expect((await bridge.next('connack')).returnCode).toBe(0);
+    bridge.publish('a', 'x', { qos: 1, retain: true });
+    await bridge.next('puback');
+    const direct = await socket();
+    direct.sendConnect('c2');
+    direct.publish('a', 'x', { qos: 1, retain: true });
+    await direct.next('puback');
+    expect(ingest.messages.map(({ relay, retain }) => [relay !== null, retain])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  });
+});
+
+describe('the state that a Mosquitto bridge tells of itself', () => {
+  it('is acknowledged and let go, as a message and as a will: it is no reading', async () => {
+    const { connect, socket, ingest } = await startBroker();
+    const topic = '$SYS/broker/connection/house.gateway/state';
+    const subscriber = await connect('c2');
+    await subscriber.subscribe({ '#': 1 });
+    const bridge = await socket();
+    bridge.sendConnect('c1', { will: { topic, payload: Buffer.from('0'), retain: true } });
+    expect((await bridge.next('connack')).returnCode).toBe(0);
+    bridge.publish(topic, '1', { qos: 1, id: 7, retain: true });
+    expect((await bridge.next('puback')).messageId).toBe(7);
+    bridge.destroy();
+    await settle();
+    await subscriber.ping();
+    expect(ingest.messages).toEqual([]);
+    expect(subscriber.all('publish')).toEqual([]);
+  });
+});
+
 describe('a keepalive', () => {
   it('that is over is the end of the connection', async () => {
     const { connect } = await startBroker({ maxKeepaliveSeconds: 1 });

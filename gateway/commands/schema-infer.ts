@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { systemClock } from '../clocks/clock.ts';
+import { systemWords } from '../config/system-words.ts';
+import { GatewayError } from '../errors.ts';
+import { formatProblem } from '../formats/formats.ts';
+import { inferSchemas } from '../infer/infer-schemas.ts';
+import { Traffic } from '../infer/traffic.ts';
+import { printable } from '../printable.ts';
+import type { CommandIo } from './command-io.ts';
+import type { CommandParts } from './command-parts.ts';
+import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
+import { familyJson, familyText, savedText } from './family-text.ts';
+import { readSamples } from './sample-file.ts';
+import { saveDrafts } from './save-drafts.ts';
+import { namesInForce, textsInForce, zoneOfMachine } from './schemas-in-force.ts';
+import { count } from './wording.ts';
+
+interface InferOptions extends CommonOptions {
+  readonly topic?: string;
+  readonly save?: string;
+}
+
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** `schema`, with what it can do. Ends with 1 where nothing could be drafted: `fail` is called then. */
+export function schemaCommand(io: CommandIo, parts: CommandParts, fail: () => void): Command {
+  return new Command('schema')
+    .description('reading schemas: draft one from samples')
+    .addCommand(inferCommand(io, parts, fail));
+}
+
+function inferCommand(io: CommandIo, parts: CommandParts, fail: () => void): Command {
+  return withCommonOptions(new Command('infer'))
+    .description(
+      'draft schemas from samples: what mosquitto_sub -v prints, JSON lines, or payloads of one topic',
+    )
+    .argument('<file...>', 'files of samples; - is standard input')
+    .option('-t, --topic <topic>', 'the files hold payloads of this topic alone')
+    .option('--save <folder>', 'write the drafts there; a file that is there stays as it is')
+    .action(async (files: readonly string[], options: InferOptions) => {
+      const config = configOf(options, io);
+      const traffic = new Traffic();
+      const problems: string[] = [];
+      for (const file of files) {
+        const samples = readSamples(await textOf(file, io), { file, topic: options.topic ?? null });
+        problems.push(...samples.problems);
+        for (const message of samples.messages) traffic.add(message);
+      }
+      const schemasInForce = textsInForce(parts.loadReadings(config));
+      const families = inferSchemas(traffic.topics(), {
+        ...{ formats: parts.createFormats(config), formatProblem, schemasInForce, clock: systemClock },
+        zoneOf: zoneOfMachine,
+        takenNames: namesInForce(schemasInForce),
+      });
+      const drafts = families.filter(({ draft }) => draft !== null).length;
+      const saved = options.save === undefined ? null : saveDrafts(families, options.save, io.cwd);
+      const answer = { messages: traffic.messages, problems: [...problems, ...traffic.reached()] };
+      if (options.json === true)
+        writeAnswer(
+          io,
+          options,
+          { ...answer, families: families.map(familyJson), saved: saved ?? [] },
+          String,
+        );
+      else {
+        io.write(`${count(answer.messages)} samples\n`);
+        for (const problem of answer.problems) io.write(`WARNING: ${printable(problem, 300)}\n`);
+        io.write('\n');
+        for (const family of families) io.write(familyText(family, null));
+        // Where it is not saved, a single draft is what was asked for.
+        const [only] = drafts === 1 && saved === null ? families.flatMap(({ draft }) => draft ?? []) : [];
+        io.write(only === undefined ? savedText(saved, drafts) : `\n${only.text}`);
+      }
+      if (drafts === 0) fail();
+    });
+}
+
+async function textOf(file: string, io: CommandIo): Promise<string> {
+  if (file === '-') return ((await io.readInput(MAX_FILE_BYTES)) ?? Buffer.alloc(0)).toString('utf8');
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(resolve(io.cwd, file));
+  } catch (error) {
+    throw new GatewayError('not-found', `${file} cannot be read: ${systemWords(error)}`, { cause: error });
+  }
+  if (bytes.length > MAX_FILE_BYTES) throw new GatewayError('usage', `${file} is larger than 64 MiB`);
+  return bytes.toString('utf8');
+}

@@ -1,0 +1,346 @@
+import type { BrokerConnection } from '../broker-link/broker-connection.ts';
+import type { BrokerSession, PublishResult } from '../broker-link/broker-session.ts';
+import type { BrokerLink, BrokerLinkOptions, LinkStatus } from '../broker-link/connect-broker.ts';
+import { filterTakes } from '../broker-link/topic-filter.ts';
+import type { Clock } from '../contracts.ts';
+import { messageOf } from '../errors.ts';
+import type { Events } from '../monitoring/events.ts';
+import type { ForwardStatus } from '../operations-contract.ts';
+import { printable } from '../printable.ts';
+import type { Outbox, OutboxMessage, OutboxPlace, OutboxSlice } from '../store-contract.ts';
+import { DeadlyMessage } from './deadly-message.ts';
+import { type Flight, InFlight } from './in-flight.ts';
+import { type Decision, decide, messageProblem } from './refusals.ts';
+
+/** What a forwarder needs to know of a forward; `ForwardConfig` has it. */
+export interface ForwardOptions {
+  readonly name: string;
+  readonly connection: BrokerConnection;
+  readonly topics: readonly string[];
+  readonly prefix: string;
+  readonly retain: boolean;
+  readonly maxInFlight: number;
+}
+
+export interface ForwarderDeps {
+  readonly outbox: Outbox;
+  readonly connect: (connection: BrokerConnection, options: BrokerLinkOptions) => BrokerLink;
+  readonly events: Events;
+  readonly clock: Clock;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+export interface Forwarder {
+  start(): void;
+  /** Sends nothing new, waits for what is under way within `deadlineMs`, notes how far it is. */
+  stop(deadlineMs: number): Promise<void>;
+  status(): ForwardStatus;
+}
+
+/** One slice is in memory at a time. */
+const SLICE = { maxMessages: 256, maxBytes: 256 * 1024 };
+/** How far it is goes to disk at most so often: each time is a sync. */
+const SETTLE_EVERY_MS = 250;
+const SETTLE_AGAIN_MS = 1_000;
+const FIRST_HOLD_MS = 1_000;
+const LONGEST_HOLD_MS = 60_000;
+/** A broker that answers nothing for so long has forgotten what it was sent: only a new connection gets it to take it. */
+const UNANSWERED_MS = 120_000;
+const LOOK_EVERY_MS = 15_000;
+const MAX_TOPIC_SHOWN = 200;
+/** Messages that one turn of the event loop looks at. */
+const MOST_A_TURN = 1_024;
+
+interface Hold {
+  readonly reason: string;
+  readonly state: 'retrying' | 'refused';
+  readonly sinceMs: number;
+}
+
+/**
+ * Sends what lies in an outbox to another broker, at QoS 1, in order, with at most `maxInFlight` unacknowledged. Only what
+ * was acknowledged is done with; after each lost connection everything else is read from the outbox again, so that nothing
+ * of it is kept anywhere but on disk. At least once: what was acknowledged in the moment before an end is sent again.
+ *
+ * Never throws, and sends again for ever, but for messages that the other side can never take (`refusals.ts`,
+ * `deadly-message.ts`): those are counted as dropped, and told.
+ */
+export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): Forwarder {
+  const { name, connection, retain, maxInFlight } = options;
+  const { outbox, events, clock, random } = deps;
+  const stopping = new AbortController();
+  const flights = new InFlight();
+  const deadly = new DeadlyMessage();
+  let session: BrokerSession | null = null;
+  let slice: OutboxSlice | null = null;
+  let next = 0;
+  /** Where reading goes on; null: at the outbox's own cursor. */
+  let readFrom: OutboxPlace | null = null;
+  /** Everything before it is done with, and up to `settled` that is on disk. */
+  let done: OutboxPlace | null = null;
+  let settled: OutboxPlace | null = null;
+  let refused = 0;
+  let settling: Promise<void> | null = null;
+  let hold: Hold | null = null;
+  let holds = 0;
+  /** Given to the connection and not answered. */
+  let onWire = 0;
+  /** The store cannot be read: nobody but an operator can mend that. */
+  let broken: Hold | null = null;
+  let isScheduled = false;
+  let lastSentMs: number | null = null;
+  let lastAnswerMs = 0;
+  let whenIdle: () => void = () => undefined;
+
+  const link = deps.connect(connection, {
+    clock,
+    random,
+    onConnected(made) {
+      session = made;
+      onWire = 0;
+      again();
+      if (made.limits.maxQos === 0)
+        holdBack({ kind: 'hold', words: 'the broker takes no QoS 1', needsSomebody: true });
+      pump();
+    },
+    onState: sayState,
+    onFailure: (hook, error) => events.emit('hook.failed', { hook, error: messageOf(error) }),
+  });
+
+  function sayState({ state, reason }: LinkStatus): void {
+    const { url } = connection;
+    if (state === 'connected') {
+      events.emit('forward.connected', { forward: name, url });
+      return;
+    }
+    lost();
+    if (state === 'retrying') events.emit('forward.retrying', { forward: name, url, reason });
+    else if (state === 'refused') events.emit('forward.refused', { forward: name, reason });
+  }
+
+  /** Whatever is not answered by now is read from the outbox again. */
+  function lost(): void {
+    if (session === null) return;
+    session = null;
+    whenIdle();
+    const { head } = flights;
+    if (!deadly.lost(head, clock.monotonicMs()) || head === null) return;
+    giveUp(head, 'the broker ends the connection whenever it gets it');
+    answered();
+  }
+
+  function again(): void {
+    flights.clear();
+    slice = null;
+    readFrom = done;
+  }
+
+  /** Not within the commit that tells of new messages: that one is waited for. */
+  function schedule(): void {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    const to = session;
+    if (to === null || to.closed || hold !== null || broken !== null || stopping.signal.aborted) return;
+    const most = deadly.isSentAlone ? 1 : Math.max(1, Math.min(maxInFlight, to.limits.receiveMaximum));
+    for (let i = 0; flights.size < most; i += 1) {
+      const found = takeNext();
+      if (found === null) return;
+      send(to, found.message, found.place);
+      if (i >= MOST_A_TURN) {
+        schedule();
+        return;
+      }
+    }
+  }
+
+  function takeNext(): { readonly message: OutboxMessage; readonly place: OutboxPlace } | null {
+    if (slice === null || next >= slice.messages.length) {
+      slice = read();
+      next = 0;
+    }
+    const message = slice?.messages[next];
+    const place = slice?.through[next];
+    if (message === undefined || place === undefined) return null;
+    next += 1;
+    readFrom = place;
+    return { message, place };
+  }
+
+  function read(): OutboxSlice | null {
+    try {
+      return outbox.read(readFrom, SLICE);
+    } catch (error) {
+      const words = `what waits for it cannot be read: ${messageOf(error)}`;
+      broken = { reason: words, state: 'refused', sinceMs: clock.nowMs() };
+      events.emit('forward.refused', { forward: name, reason: words });
+      return null;
+    }
+  }
+
+  function send(to: BrokerSession, message: OutboxMessage, place: OutboxPlace): void {
+    const { topic, payload } = message;
+    const flight: Flight = { topic, place, sentAtMs: clock.monotonicMs(), outcome: 'waiting' };
+    flights.add(flight);
+    const problem = messageProblem(message, to.limits);
+    if (problem !== null) {
+      giveUp(flight, problem);
+      answered();
+      return;
+    }
+    onWire += 1;
+    to.publish(topic, payload, { qos: 1, retain: retain && to.limits.retain }, (result) => {
+      // Of a connection that is gone: it is sent again.
+      if (to !== session) return;
+      onWire -= 1;
+      lastAnswerMs = clock.monotonicMs();
+      settleFlight(flight, result);
+      pump();
+    });
+  }
+
+  function settleFlight(flight: Flight, result: PublishResult): void {
+    if (result.ok) {
+      flight.outcome = 'taken';
+      lastSentMs = clock.nowMs();
+      deadly.answered();
+      holds = 0;
+      answered();
+      return;
+    }
+    // It has ended; the link says so in a moment.
+    if (result.reasonCode === null && session?.closed === true) return;
+    const decision = decide(result);
+    if (decision.kind === 'drop') giveUp(flight, decision.words);
+    else if (!isWanted(flight.topic)) giveUp(flight, `${decision.words}, and no longer configured`);
+    else {
+      const words = `${decision.words} (topic ${printable(flight.topic, MAX_TOPIC_SHOWN)})`;
+      holdBack({ ...decision, words });
+      return;
+    }
+    answered();
+  }
+
+  /** Whether the configuration of today would put it into the outbox. */
+  function isWanted(topic: string): boolean {
+    const { prefix, topics } = options;
+    if (!topic.startsWith(prefix)) return true;
+    const bare = topic.slice(prefix.length);
+    return topics.some((filter) => filterTakes(filter, bare));
+  }
+
+  function giveUp(flight: Flight, words: string): void {
+    flight.outcome = 'refused';
+    const topic = printable(flight.topic, MAX_TOPIC_SHOWN);
+    events.emit('forward.refused-message', { forward: name, topic, words: printable(words) });
+  }
+
+  /** Sends nothing for a while, then everything again from the first that is not done with. */
+  function holdBack({ words, needsSomebody }: Extract<Decision, { kind: 'hold' }>): void {
+    if (hold !== null) return;
+    const state = needsSomebody ? 'refused' : 'retrying';
+    hold = { reason: words, state, sinceMs: clock.nowMs() };
+    if (needsSomebody) events.emit('forward.refused', { forward: name, reason: words });
+    else events.emit('forward.retrying', { forward: name, url: connection.url, reason: words });
+    const longest = Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(holds, 20));
+    holds += 1;
+    const waitMs = needsSomebody ? Math.max(longest, LONGEST_HOLD_MS / 2) : longest;
+    void clock.sleep(waitMs * (0.5 + random() / 2), stopping.signal).then(() => {
+      hold = null;
+      if (stopping.signal.aborted || session === null) return;
+      // What has no answer yet would be under way twice.
+      if (onWire > 0 || session.limits.maxQos === 0) link.drop('what was refused is sent again');
+      else {
+        again();
+        pump();
+      }
+    });
+  }
+
+  /** Those at the front that have their answer are done with. */
+  function answered(): void {
+    const run = flights.takeDone();
+    if (run !== null) {
+      done = run.place;
+      refused += run.refused;
+      settling ??= settle().finally(() => {
+        settling = null;
+      });
+    }
+    if (flights.size === 0) whenIdle();
+  }
+
+  async function settle(): Promise<void> {
+    while (done !== null && done !== settled) {
+      const place = done;
+      const without = refused;
+      let pauseMs = SETTLE_EVERY_MS;
+      try {
+        await outbox.sent(place, without);
+        settled = place;
+        refused -= without;
+      } catch (error) {
+        events.emit('forward.unsettled', { forward: name, error: messageOf(error) });
+        if (stopping.signal.aborted) return;
+        pauseMs = SETTLE_AGAIN_MS;
+      }
+      await clock.sleep(pauseMs, stopping.signal);
+    }
+  }
+
+  /** MQTT has no other way to have a message sent again (MQTT 3.1.1, 4.4). */
+  async function watchAnswers(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(LOOK_EVERY_MS, stopping.signal);
+      const { head } = flights;
+      if (session === null || onWire === 0 || head === null) continue;
+      const sinceMs = Math.max(head.sentAtMs, lastAnswerMs);
+      if (clock.monotonicMs() - sinceMs > UNANSWERED_MS)
+        link.drop(`it has acknowledged nothing for ${UNANSWERED_MS / 1000} s`);
+    }
+  }
+
+  outbox.onMessages(schedule);
+
+  return {
+    start() {
+      link.start();
+      void watchAnswers();
+    },
+
+    async stop(deadlineMs) {
+      const untilMs = clock.monotonicMs() + deadlineMs;
+      stopping.abort();
+      if (flights.size > 0 && hold === null && session !== null && !session.closed) {
+        const inTime = new AbortController();
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            whenIdle = resolve;
+          }),
+          clock.sleep(deadlineMs, inTime.signal),
+        ]);
+        inTime.abort();
+      }
+      await settling;
+      await settle();
+      await link.stop(Math.max(0, untilMs - clock.monotonicMs()));
+    },
+
+    status() {
+      const { state, reason, sinceMs } = broken ?? describe(link.status());
+      return { ...outbox.ledger(), url: connection.url, state, reason, sinceMs, lastSentMs };
+    },
+  };
+
+  function describe(status: LinkStatus): Pick<ForwardStatus, 'state' | 'reason' | 'sinceMs'> {
+    if (hold === null || status.state !== 'connected') return status;
+    return { state: hold.state, reason: hold.reason, sinceMs: hold.sinceMs };
+  }
+}

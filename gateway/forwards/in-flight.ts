@@ -1,0 +1,56 @@
+import type { OutboxPlace } from '../store-contract.ts';
+
+/** A message on its way to the other broker. */
+export interface Flight {
+  readonly topic: string;
+  /** The place behind it. */
+  readonly place: OutboxPlace;
+  readonly sentAtMs: number;
+  outcome: 'waiting' | 'taken' | 'refused';
+}
+
+/** How far a run of answered messages reaches. */
+export interface Done {
+  readonly place: OutboxPlace;
+  /** Of them, how many the other side will never take. */
+  readonly refused: number;
+}
+
+/** Messages under way, in the order in which they lie in the outbox. Answers may come in any order. */
+export class InFlight {
+  #flights: Flight[] = [];
+
+  get size(): number {
+    return this.#flights.length;
+  }
+
+  /** The first that is not answered. */
+  get head(): Flight | null {
+    return this.#flights[0] ?? null;
+  }
+
+  add(flight: Flight): void {
+    this.#flights.push(flight);
+  }
+
+  /** The connection is gone: none of them will be answered. */
+  clear(): void {
+    this.#flights = [];
+  }
+
+  /** Takes off those at the front that are answered; null when there are none. */
+  takeDone(): Done | null {
+    let count = 0;
+    let refused = 0;
+    let place: OutboxPlace | null = null;
+    for (const flight of this.#flights) {
+      if (flight.outcome === 'waiting') break;
+      if (flight.outcome === 'refused') refused += 1;
+      place = flight.place;
+      count += 1;
+    }
+    if (place === null) return null;
+    this.#flights.splice(0, count);
+    return { place, refused };
+  }
+}

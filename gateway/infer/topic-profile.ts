@@ -1,0 +1,74 @@
+import type { Formats } from '../contracts.ts';
+import { isPlainObject, type PayloadKind, type PayloadShape, shapeOfPayload } from './payload-shape.ts';
+import type { TopicTraffic, TrafficMessage } from './traffic.ts';
+
+/** A sample that has been read. */
+export interface ReadSample {
+  readonly message: TrafficMessage;
+  readonly shape: PayloadShape;
+}
+
+/** A topic, and what its payloads are like. */
+export interface TopicProfile {
+  readonly topic: string;
+  readonly levels: readonly string[];
+  readonly traffic: TopicTraffic;
+  /** Of most of its samples. */
+  readonly kind: PayloadKind;
+  /** The format of most of them, as one text; `bare` and `other` for those. */
+  readonly reading: string;
+  readonly format: PayloadShape['format'];
+  /** Names at the top of its readings. */
+  readonly keys: ReadonlySet<string>;
+  /** All of its samples, also those that are not like most. */
+  readonly samples: readonly ReadSample[];
+}
+
+/** More names than that tell nothing more of what a topic is like. */
+const MAX_KEYS = 200;
+
+export function profileOf(traffic: TopicTraffic, formats: Formats): TopicProfile {
+  const samples = traffic.samples.map((message) => ({
+    message,
+    shape: shapeOfPayload(message.payload, message.contentType, formats),
+  }));
+  const counts = new Map<string, number>();
+  for (const { shape } of samples) counts.set(readingOf(shape), (counts.get(readingOf(shape)) ?? 0) + 1);
+  const [most] = [...counts].sort(([, a], [, b]) => b - a);
+  const reading = most?.[0] ?? 'other';
+  const like = samples.filter(({ shape }) => readingOf(shape) === reading);
+  const keys = new Set<string>();
+  for (const { shape } of like)
+    for (const value of shape.values)
+      if (isPlainObject(value)) for (const key of Object.keys(value)) if (keys.size < MAX_KEYS) keys.add(key);
+  return {
+    topic: traffic.topic,
+    levels: traffic.topic.split('/'),
+    traffic,
+    kind: like[0]?.shape.kind ?? 'other',
+    reading,
+    format: like[0]?.shape.format ?? null,
+    keys,
+    samples,
+  };
+}
+
+export function readingOf({ kind, format }: PayloadShape): string {
+  return kind === 'object' ? JSON.stringify(format) : kind;
+}
+
+/** Every message has some of these: they do not tell kinds of messages apart. */
+const EVERYWHERE = /^(?:time|ts|timestamp|date|datetime|id|device|device_id|name|seq|type|mac)$/i;
+
+/** From 0 (nothing in common) to 1. Of two without a name that tells anything, 1. */
+export function likeness(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  let both = 0;
+  let either = 0;
+  for (const key of a) {
+    if (EVERYWHERE.test(key)) continue;
+    either += 1;
+    if (b.has(key)) both += 1;
+  }
+  for (const key of b) if (!EVERYWHERE.test(key) && !a.has(key)) either += 1;
+  return either === 0 ? 1 : both / either;
+}

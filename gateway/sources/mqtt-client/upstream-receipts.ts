@@ -1,0 +1,61 @@
+import type { BrokerSession } from '../../broker-link/broker-session.ts';
+import { topicNameProblem } from '../../broker-link/topic-filter.ts';
+import type { Clock, Outcome } from '../../contracts.ts';
+import { DEFAULT_MQTT_LIMITS } from '../mqtt-broker/limits.ts';
+import { encodeReceipt, ReceiptAllowance } from '../mqtt-broker/receipts.ts';
+
+/** Beyond, all begin again with a full allowance. */
+const MAX_DEVICES = 1000;
+const { receiptBurst, receiptsPerSecond } = DEFAULT_MQTT_LIMITS;
+const NOTHING = (): void => undefined;
+
+/**
+ * Tells devices behind another broker of their rejected readings: JSON as on `gateway/receipts/…`, at QoS 0, under a
+ * prefix of the configuration. Each device has an allowance; what is held back is counted in its next receipt.
+ */
+export class UpstreamReceipts {
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  readonly #allowances = new Map<string, ReceiptAllowance>();
+
+  constructor(prefix: string, clock: Clock) {
+    this.#prefix = prefix;
+    this.#clock = clock;
+  }
+
+  /** Where they go is nothing to be read back. */
+  isOwn(topic: string): boolean {
+    return (
+      topic.startsWith(this.#prefix) &&
+      (topic.length === this.#prefix.length || topic[this.#prefix.length] === '/')
+    );
+  }
+
+  /** To be called after the commit. Without a session they are lost, like any of QoS 0. */
+  send(session: BrokerSession | null, device: string, topic: string, outcomes: readonly Outcome[]): void {
+    if (session === null || session.closed) return;
+    const receiptTopic = `${this.#prefix}/${device}`;
+    const nowMs = this.#clock.monotonicMs();
+    for (const outcome of outcomes) {
+      if (outcome.kind !== 'rejected') continue;
+      const suppressed = this.#allowanceOf(device, nowMs).take(receiptBurst, receiptsPerSecond, nowMs);
+      if (suppressed === null || topicNameProblem(receiptTopic) !== null) continue;
+      session.publish(
+        receiptTopic,
+        encodeReceipt(topic, outcome, suppressed),
+        { qos: 0, retain: false },
+        NOTHING,
+      );
+    }
+  }
+
+  #allowanceOf(device: string, nowMs: number): ReceiptAllowance {
+    let allowance = this.#allowances.get(device);
+    if (allowance === undefined) {
+      if (this.#allowances.size >= MAX_DEVICES) this.#allowances.clear();
+      allowance = new ReceiptAllowance(receiptBurst, nowMs);
+      this.#allowances.set(device, allowance);
+    }
+    return allowance;
+  }
+}

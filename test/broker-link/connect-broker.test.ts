@@ -1,0 +1,199 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { BrokerConnection } from '../../gateway/broker-link/broker-connection.ts';
+import type { BrokerSession, PublishResult } from '../../gateway/broker-link/broker-session.ts';
+import {
+  type BrokerLink,
+  type BrokerLinkOptions,
+  connectBroker,
+} from '../../gateway/broker-link/connect-broker.ts';
+import type { Clock } from '../../gateway/contracts.ts';
+import { ScriptedBroker } from '../sources/mqtt-client/scripted-broker.ts';
+import { until } from '../support/processes.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const CONNECTION: BrokerConnection = {
+  url: 'mqtt://broker.test',
+  protocolVersion: 4,
+  clientId: 'x',
+  username: null,
+  password: null,
+  keepaliveSeconds: 60,
+  cleanStart: true,
+  sessionExpirySeconds: 0,
+  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
+  will: null,
+};
+
+/** Notes how long it was asked to wait, and does not; `ticksMs` pass with each look at it. */
+class NotingClock implements Clock {
+  readonly waits: number[] = [];
+  #ms = 0;
+  readonly #ticksMs: number;
+
+  constructor(ticksMs = 0) {
+    this.#ticksMs = ticksMs;
+  }
+
+  nowMs(): number {
+    return 1_700_000_000_000;
+  }
+
+  monotonicMs(): number {
+    this.#ms += this.#ticksMs;
+    return this.#ms;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.waits.push(ms);
+    await new Promise((resolve) => setTimeout(resolve, signal?.aborted === true ? 0 : 1));
+  }
+}
+
+function broker(connackCode = 0): ScriptedBroker {
+  return new ScriptedBroker({
+    protocolVersion: 4,
+    messages: [],
+    window: 1,
+    chunkBytes: () => 100,
+    cuts: () => false,
+    onAnswer: () => undefined,
+    connackCode,
+  });
+}
+
+function link(
+  clock: Clock,
+  options: Partial<BrokerLinkOptions>,
+  connection: Partial<BrokerConnection> = {},
+): BrokerLink {
+  const made = connectBroker({ ...CONNECTION, ...connection }, { clock, random: () => 1, ...options });
+  made.start();
+  return made;
+}
+
+describe('a connection to a broker', () => {
+  test('is tried again for ever, after pauses that grow to a minute', async () => {
+    const clock = new NotingClock();
+    const away = link(clock, { open: () => Promise.reject(new Error('nobody is there')) });
+    await until('it tried ten times', () => clock.waits.length >= 10);
+    expect(clock.waits.slice(0, 10)).toEqual([
+      500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000,
+    ]);
+    expect(away.status()).toMatchObject({
+      state: 'retrying',
+      reason: 'nobody is there',
+      sessionPresent: null,
+    });
+    await away.stop(10);
+    expect(away.status()).toMatchObject({ state: 'stopped', reason: null });
+  });
+
+  test('with jitter is never tried again at once', async () => {
+    const clock = new NotingClock();
+    const away = link(clock, { random: () => 0, open: () => Promise.reject(new Error('no')) });
+    await until('it tried', () => clock.waits.length >= 5);
+    expect(new Set(clock.waits.slice(0, 5))).toEqual(new Set([100]));
+    await away.stop(10);
+  });
+
+  test.each([
+    [1, 'refused'],
+    [2, 'refused'],
+    [3, 'retrying'],
+    [4, 'refused'],
+    [5, 'refused'],
+  ] as const)('that is answered with CONNACK %i is %s', async (code, state) => {
+    const clock = new NotingClock();
+    const made = link(clock, { open: broker(code).open });
+    await until('it tried thrice', () => clock.waits.length >= 3);
+    expect(made.status().state).toBe(state);
+    expect(clock.waits.slice(0, 3)).toEqual(
+      state === 'refused' ? [60_000, 120_000, 240_000] : [500, 1000, 2000],
+    );
+    await made.stop(10);
+  });
+
+  test('for which a file is missing waits for somebody to act, and names it', async () => {
+    const clock = new NotingClock();
+    const made = link(
+      clock,
+      {},
+      { url: 'mqtts://127.0.0.1:9', tls: { ...CONNECTION.tls, caFile: '/nowhere/ca.pem' } },
+    );
+    await until('it tried', () => clock.waits.length >= 1);
+    expect(made.status()).toMatchObject({ state: 'refused' });
+    expect(made.status().reason).toMatch(/^\/nowhere\/ca\.pem cannot be read/);
+    await made.stop(10);
+  });
+
+  test('for which a file holds something else waits for somebody to act, and names it', async () => {
+    const file = join(temporaryFolder(), 'some.pem');
+    writeFileSync(file, 'nothing\n');
+    for (const [wrong, words] of [
+      [{ caFile: file }, `${file} holds no certificate in PEM`],
+      [{ certFile: file, keyFile: file }, `${file} holds no certificate in PEM`],
+      [{ keyFile: file }, `${file} holds no private key in PEM without a password`],
+    ] as const) {
+      const clock = new NotingClock();
+      const made = link(clock, {}, { url: 'mqtts://127.0.0.1:9', tls: { ...CONNECTION.tls, ...wrong } });
+      await until('it tried', () => clock.waits.length >= 1);
+      expect(made.status()).toMatchObject({ state: 'refused', reason: words });
+      await made.stop(10);
+    }
+  });
+
+  test('that worked for a while is made again soon, one that did not after ever longer', async () => {
+    for (const [ticksMs, waits] of [
+      [0, [500, 1000, 2000]],
+      [20_000, [500, 500, 500]],
+    ] as const) {
+      const clock = new NotingClock(ticksMs);
+      const there = broker();
+      const made = link(clock, { open: there.open, onConnected: () => there.cut() });
+      await until('it was cut thrice', () => clock.waits.length >= 3);
+      expect(clock.waits.slice(0, 3)).toEqual(waits);
+      await made.stop(10);
+    }
+  });
+
+  test('tells each publisher once what became of it, also when it is cut', async () => {
+    const there = broker();
+    const results: PublishResult[] = [];
+    let session: BrokerSession | null = null;
+    const made = link(new NotingClock(), {
+      open: there.open,
+      onConnected(connected) {
+        session ??= connected;
+        connected.publish('t', Buffer.from('1'), { qos: 0, retain: false }, (result) => results.push(result));
+        connected.publish('t', Buffer.from('2'), { qos: 1, retain: false }, (result) => results.push(result));
+      },
+    });
+    await until('it was sent', () => there.got.filter((cmd) => cmd === 'publish').length >= 2);
+    expect(results).toEqual([{ ok: true }]);
+    made.drop('enough');
+    await until('it was told', () => results.length >= 2);
+    expect(results.slice(1)).toEqual([expect.objectContaining({ ok: false, reasonCode: null })]);
+    await made.stop(10);
+    expect(made.session()).toBeNull();
+    const late: PublishResult[] = [];
+    const first = session as BrokerSession | null;
+    first?.publish('t', Buffer.from('3'), { qos: 1, retain: false }, (result) => late.push(result));
+    expect(late).toEqual([{ ok: false, reasonCode: null, words: 'not connected' }]);
+  });
+
+  test('survives what its listeners throw', async () => {
+    const failures: string[] = [];
+    const made = link(new NotingClock(), {
+      open: broker().open,
+      onConnected: () => {
+        throw new Error('mine');
+      },
+      onFailure: (hook, error) => failures.push(`${hook}: ${String(error)}`),
+    });
+    await until('it is connected', () => made.status().state === 'connected' && failures.length > 0);
+    expect(failures).toEqual(['broker connected: Error: mine']);
+    await made.stop(10);
+  });
+});

@@ -1,0 +1,112 @@
+import { hostname } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import type { ForwardConfig, GatewayConfig } from '../../gateway/config/gateway-config.ts';
+import { parseConfig } from '../../gateway/config/load-config.ts';
+import { redacted } from '../../gateway/config/redact.ts';
+import { isGatewayError, problemText } from '../../gateway/errors.ts';
+
+function configOf(text: string): GatewayConfig {
+  return parseConfig(text, { file: 'gateway.yaml', cwd: '/etc/telemetry', environment: {} });
+}
+
+function forward(entry: string, before = ''): ForwardConfig {
+  const [first] = configOf(`${before}\nforward:\n  - ${entry}\n`).forward;
+  if (first === undefined) throw new Error('there is none');
+  return first;
+}
+
+function problemsOf(entry: string, before = ''): string[] {
+  try {
+    forward(entry, before);
+    return [];
+  } catch (error) {
+    if (!isGatewayError(error, 'config-invalid')) throw error;
+    return error.problems.map(problemText);
+  }
+}
+
+const HOUSE = `
+brokers:
+  - { name: house, url: "mqtts://broker.local", protocol: 5, username: u, password: p, caFile: ca.pem, subscribe: [plant/#], clientId: in }`;
+
+describe('a forward in the configuration', () => {
+  test('needs no more than a name, an address and topics', () => {
+    expect(forward('{ name: up, url: "mqtt://cloud", topics: [sensors/#] }')).toEqual({
+      name: 'up',
+      connection: {
+        url: 'mqtt://cloud',
+        protocolVersion: 4,
+        clientId: `telemetry-gateway-${hostname()
+          .replace(/[^A-Za-z0-9._-]/g, '')
+          .slice(0, 40)}-forward-up`,
+        username: null,
+        password: null,
+        keepaliveSeconds: 60,
+        cleanStart: true,
+        sessionExpirySeconds: 0,
+        tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
+        will: null,
+      },
+      topics: ['sensors/#'],
+      send: 'valid',
+      prefix: '',
+      retain: false,
+      maxInFlight: 100,
+      maxBacklogBytes: 256 * 2 ** 20,
+      whenFull: 'block',
+    });
+  });
+
+  test('takes address, user and certificates from a broker that is read, under an id of its own', () => {
+    const { connection } = forward('{ name: up, broker: house, topics: [sensors/#], clientId: out }', HOUSE);
+    expect(connection).toMatchObject({
+      url: 'mqtts://broker.local',
+      protocolVersion: 5,
+      clientId: 'out',
+      username: 'u',
+      password: 'p',
+      cleanStart: true,
+      tls: { caFile: '/etc/telemetry/ca.pem' },
+    });
+  });
+
+  test('shows no secret', () => {
+    const text = '\nforward:\n  - { name: up, broker: house, topics: [a] }\n';
+    expect(JSON.stringify(redacted(configOf(HOUSE + text)))).not.toContain('"p"');
+  });
+
+  test.each<[name: string, entry: string, before: string, problem: string | null]>([
+    ['nowhere', '{ name: up, topics: [a] }', '', '/forward/0 needs url, or broker'],
+    ['an unknown broker', '{ name: up, broker: x, topics: [a] }', '', 'is no entry of brokers: x'],
+    [
+      'both',
+      '{ name: up, broker: house, url: "mqtt://h", topics: [a] }',
+      HOUSE,
+      '/forward/0/url cannot stand beside broker',
+    ],
+    ['a bad filter', '{ name: up, url: "mqtt://h", topics: [a/#/b] }', '', '/forward/0/topics/0 has #'],
+    ['a shared filter', '{ name: up, url: "mqtt://h", topics: [$share/g/a] }', '', 'cannot be shared'],
+    ['a bad prefix', '{ name: up, url: "mqtt://h", topics: [a], prefix: "+/" }', '', '/forward/0/prefix'],
+    ['the name of a sink', '{ name: embedded, url: "mqtt://h", topics: [a] }', '', '/forward/0/name must'],
+    [
+      'the id of another client',
+      '{ name: up, broker: house, topics: [a], clientId: in }',
+      HOUSE,
+      'under the same client id',
+    ],
+    ['a circle through a broker', '{ name: up, broker: house, topics: ["#"] }', HOUSE, 'a loop'],
+    ['a circle at once', '{ name: up, broker: house, topics: [plant/1] }', HOUSE, 'a loop'],
+    ['a circle with a prefix', '{ name: up, broker: house, topics: ["#"], prefix: plant/ }', HOUSE, 'a loop'],
+    ['part of a level', '{ name: up, broker: house, topics: ["#"], prefix: plant/x }', HOUSE, 'a loop'],
+    ['a prefix out of it', '{ name: up, broker: house, topics: ["#"], prefix: out/ }', HOUSE, null],
+    ['other topics', '{ name: up, broker: house, topics: [sensors/#] }', HOUSE, null],
+    ['another port', '{ name: up, url: "mqtt://broker.local", topics: ["#"] }', HOUSE, null],
+    ['itself', '{ name: up, url: "mqtt://localhost", topics: [a/+] }', '', 'to this gateway itself'],
+    ['itself, under a prefix', '{ name: up, url: "mqtt://127.0.0.1", topics: [a/+], prefix: b/ }', '', null],
+    ['itself, elsewhere', '{ name: up, url: "mqtt://127.0.0.1:1884", topics: ["#"] }', '', null],
+  ])('%s', (_, entry, before, problem) => {
+    const problems = problemsOf(entry, before);
+    if (problem === null) expect(problems).toEqual([]);
+    else expect(problems.join('\n')).toContain(problem);
+  });
+});

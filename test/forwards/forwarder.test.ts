@@ -1,0 +1,364 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createForwarder, type Forwarder, type ForwardOptions } from '../../gateway/forwards/forwarder.ts';
+import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
+import { createMemoryStore } from '../../gateway/store/memory-store.ts';
+import type { Outbox, Store } from '../../gateway/store-contract.ts';
+import { type TestDeps, testDeps } from '../contracts/store-harness.ts';
+import { CONNECTION, ScriptedBroker } from './scripted-broker.ts';
+
+const NOT_AUTHORISED = 0x87;
+const QUOTA_EXCEEDED = 0x97;
+const PAYLOAD_FORMAT_INVALID = 0x99;
+
+interface Bench {
+  readonly store: Store;
+  readonly outbox: Outbox;
+  readonly broker: ScriptedBroker;
+  readonly forwarder: Forwarder;
+  readonly deps: TestDeps;
+  readonly storage: MemoryStorage;
+}
+
+function bench(given: Partial<ForwardOptions> = {}, storage = new MemoryStorage()): Bench {
+  const deps = testDeps();
+  const store = createMemoryStore({ storage }, deps);
+  const outbox = store.openOutbox('up', { maxBacklogBytes: 2 ** 30, whenFull: 'block' });
+  const broker = new ScriptedBroker();
+  const forwarder = createForwarder(
+    {
+      name: 'up',
+      connection: CONNECTION,
+      topics: ['#'],
+      prefix: '',
+      retain: false,
+      maxInFlight: 10,
+      ...given,
+    },
+    { outbox, connect: broker.connect, events: deps.events, clock: deps.clock, random: () => 0.5 },
+  );
+  forwarder.start();
+  return { store, outbox, broker, forwarder, deps, storage };
+}
+
+async function put(store: Store, texts: readonly string[], topic = 't'): Promise<void> {
+  const group = store.group();
+  for (const text of texts) group.forward('up', topic, Buffer.from(text));
+  await group.committed;
+  await quiet();
+}
+
+/** Lets everything happen that was begun. */
+async function quiet(): Promise<void> {
+  for (let i = 0; i < 12; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** How far it is has been written, however lately that was done the last time. */
+async function noted({ clock }: TestDeps): Promise<void> {
+  await quiet();
+  clock.advance(1_000);
+  await quiet();
+}
+
+const upTo = (n: number, from = 0): string[] => Array.from({ length: n - from }, (_, i) => String(from + i));
+
+describe('a forwarder', () => {
+  it('sends what lies there and what comes, in order, never more unacknowledged than allowed', async () => {
+    const { store, broker, outbox, deps } = bench();
+    await put(store, upTo(25));
+    expect(broker.sent).toEqual([]);
+    broker.open();
+    expect(broker.texts).toEqual(upTo(10));
+    broker.acknowledge(3);
+    expect(broker.texts).toEqual(upTo(13));
+    await put(store, upTo(30, 25));
+    while (broker.unanswered.length > 0) broker.acknowledge(7);
+    await noted(deps);
+    expect(broker.texts).toEqual(upTo(30));
+    expect(outbox.ledger()).toMatchObject({ taken: 30, sent: 30, pending: 0 });
+    await put(store, ['late']);
+    expect(broker.texts.at(-1)).toBe('late');
+  });
+
+  it('keeps to what the broker allows in flight, and retains only where the broker can', async () => {
+    const { store, broker } = bench({ retain: true });
+    await put(store, upTo(5));
+    broker.limits = { receiveMaximum: 2, maxPacketBytes: null, maxQos: 2, retain: false };
+    broker.open();
+    expect(broker.sent.map(({ retain }) => retain)).toEqual([false, false]);
+    broker.cut('gone');
+    broker.limits = { ...broker.limits, receiveMaximum: 9, retain: true };
+    broker.open();
+    expect(broker.sent.at(-1)?.retain).toBe(true);
+  });
+
+  it('is done with nothing that was not acknowledged, whatever the order of the answers', async () => {
+    const { store, broker, outbox, deps } = bench();
+    await put(store, upTo(6));
+    broker.open();
+    for (const i of [5, 3, 1]) broker.unanswered[i]?.answer({ ok: true });
+    await quiet();
+    expect(outbox.ledger()).toMatchObject({ sent: 0, pending: 6 });
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ sent: 2, pending: 4 });
+    broker.cut('gone');
+    broker.open();
+    expect(broker.texts.slice(6)).toEqual(upTo(6, 2));
+  });
+
+  it('sends again after a restart from what was noted as acknowledged', async () => {
+    const { store, broker, storage, deps } = bench();
+    await put(store, upTo(9));
+    broker.open();
+    broker.acknowledge(4);
+    await noted(deps);
+    const later = bench({}, storage);
+    later.broker.open();
+    expect(later.broker.texts).toEqual(upTo(9, 4));
+  });
+
+  it('waits with what the broker has no quota for, and sends everything again in order from there', async () => {
+    const { store, broker, outbox, deps, forwarder } = bench();
+    await put(store, upTo(4));
+    broker.open();
+    broker.acknowledge(1);
+    broker.refuse(QUOTA_EXCEEDED, 'quota exceeded');
+    broker.acknowledge(9);
+    await put(store, ['4']);
+    expect(broker.texts).toEqual(upTo(4));
+    expect(forwarder.status()).toMatchObject({ state: 'retrying', reason: 'quota exceeded (topic t)' });
+    deps.clock.advance(1_000);
+    await quiet();
+    expect(broker.texts).toEqual([...upTo(4), ...upTo(5, 1)]);
+    expect(forwarder.status()).toMatchObject({ state: 'connected', reason: null });
+    expect(broker.dropped).toBe(0);
+    broker.acknowledge(9);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ sent: 5, dropped: 0, pending: 0 });
+  });
+
+  it('says who has to act where it is not authorised, loses nothing, and does not spin', async () => {
+    const { store, broker, outbox, deps, forwarder } = bench();
+    await put(store, upTo(2));
+    broker.open();
+    for (let i = 0; i < 5; i += 1) {
+      broker.refuse(NOT_AUTHORISED, 'not authorised');
+      broker.acknowledge(1);
+      expect(forwarder.status()).toMatchObject({ state: 'refused', reason: 'not authorised (topic t)' });
+      deps.clock.advance(10_000);
+      await quiet();
+      expect(forwarder.status().state).toBe('refused');
+      deps.clock.advance(60_000);
+      await quiet();
+    }
+    expect(deps.events.count('forward.refused')).toBe(5);
+    expect(outbox.ledger()).toMatchObject({ sent: 0, dropped: 0, pending: 2 });
+    expect(broker.sent.length).toBeLessThan(20);
+  });
+
+  it('lets go of what the broker refuses and the configuration no longer wants', async () => {
+    const { store, broker, outbox, deps } = bench({ topics: ['wanted/#'], prefix: 'site/' });
+    await put(store, ['old'], 'site/unwanted');
+    await put(store, ['new'], 'site/wanted/1');
+    broker.open();
+    broker.refuse(NOT_AUTHORISED);
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ sent: 1, dropped: 1, pending: 0 });
+  });
+
+  it('counts as dropped, and tells, what the broker can never take, and goes on', async () => {
+    const { store, broker, outbox, deps } = bench();
+    broker.limits = { receiveMaximum: 100, maxPacketBytes: 100, maxQos: 1, retain: true };
+    await put(store, ['0']);
+    await put(store, ['bad topic'], 'a/+/b');
+    await put(store, ['x'.repeat(200), '1', '2']);
+    broker.open();
+    expect(broker.texts).toEqual(upTo(3));
+    broker.acknowledge(1);
+    broker.refuse(PAYLOAD_FORMAT_INVALID);
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ taken: 5, sent: 2, dropped: 3, pending: 0 });
+    expect(deps.events.count('forward.refused-message')).toBe(3);
+  });
+
+  it('passes a message by at which the broker ends the connection each time, sent alone in the end', async () => {
+    const { store, broker, outbox, deps } = bench();
+    await put(store, ['deadly', ...upTo(5)]);
+    /** How often it takes until one is given up. */
+    const connections = async (): Promise<number> => {
+      const before = deps.events.count('forward.refused-message');
+      for (let n = 1; n < 100; n += 1) {
+        const sent = broker.sent.length;
+        broker.open();
+        if (n > 2) expect(broker.sent.length).toBe(sent + 1);
+        deps.clock.advance(50);
+        broker.cut('the broker closed the connection');
+        await quiet();
+        if (deps.events.count('forward.refused-message') > before) return n;
+      }
+      return Number.NaN;
+    };
+    expect(await connections()).toBe(10);
+    // It may be the broker after all.
+    expect(await connections()).toBe(20);
+    broker.open();
+    while (broker.unanswered.length > 0) broker.acknowledge(1);
+    await noted(deps);
+    expect(broker.texts.slice(-4)).toEqual(upTo(5, 1));
+    expect(outbox.ledger()).toMatchObject({ sent: 4, dropped: 2, pending: 0 });
+  });
+
+  it('gives nothing up for a bad network: connections that end late, or get further each time', async () => {
+    const { store, broker, outbox, deps } = bench();
+    await put(store, upTo(40));
+    for (let i = 0; i < 30; i += 1) {
+      broker.open();
+      if (i % 5 === 4) broker.acknowledge(1);
+      deps.clock.advance(i % 2 === 0 ? 50 : 30_000);
+      broker.cut('gone');
+      await quiet();
+    }
+    expect(outbox.ledger()).toMatchObject({ dropped: 0 });
+  });
+
+  it('connects again where the broker takes messages and never answers, and drops none for it', async () => {
+    const { store, broker, outbox, deps } = bench({ maxInFlight: 2 });
+    await put(store, upTo(4));
+    broker.open();
+    for (let minute = 0; minute < 5; minute += 1) {
+      deps.clock.advance(60_000);
+      broker.acknowledge(minute === 0 ? 1 : 0);
+      await quiet();
+    }
+    expect([broker.dropped, broker.texts.slice(0, 3)]).toEqual([1, ['0', '1', '2']]);
+    broker.sent.length = 0;
+    broker.open();
+    broker.acknowledge(2);
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(broker.texts).toEqual(['1', '2', '3']);
+    expect(outbox.ledger()).toMatchObject({ sent: 4, dropped: 0, pending: 0 });
+  });
+
+  it('tries again to note what was sent while the store cannot, and loses nothing by it', async () => {
+    const { store, broker, outbox, deps, storage } = bench();
+    await put(store, upTo(3));
+    broker.open();
+    storage.fail = new Error('no disk');
+    broker.acknowledge(3);
+    await quiet();
+    expect(deps.events.count('forward.unsettled')).toBe(1);
+    expect(outbox.ledger().pending).toBe(3);
+    storage.fail = null;
+    deps.clock.advance(1_000);
+    await quiet();
+    expect(outbox.ledger()).toMatchObject({ sent: 3, pending: 0 });
+  });
+
+  it('ends in order: waits for what is under way, notes it, sends nothing new', async () => {
+    const { store, broker, outbox, forwarder } = bench({ maxInFlight: 3 });
+    await put(store, upTo(9));
+    broker.open();
+    const stopped = forwarder.stop(10_000);
+    broker.acknowledge(3);
+    await stopped;
+    expect(broker.texts).toEqual(upTo(3));
+    expect(outbox.ledger()).toMatchObject({ sent: 3, pending: 6 });
+    expect(broker.stopped).toBe(true);
+  });
+
+  it('says loudly where its outbox cannot be read, and skips nothing', async () => {
+    const { store, broker, forwarder, storage } = bench();
+    await put(store, upTo(3));
+    await storage.commit((writes) => {
+      for (const { key } of storage.entries('outbox')) writes.put('outbox', key, Buffer.from('nonsense'));
+    });
+    broker.open();
+    await put(store, ['3']);
+    expect(broker.sent).toEqual([]);
+    expect(forwarder.status()).toMatchObject({
+      state: 'refused',
+      reason: expect.stringContaining('damaged'),
+    });
+  });
+});
+
+type Step = 'put' | 'open' | 'cut' | 'first' | 'last' | 'quota' | 'tick' | 'crash';
+
+describe('whatever the other side and the machine do', () => {
+  it('everything arrives, the first time in the order in which it was taken', {
+    timeout: 60_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.constantFrom<Step>(
+            'put',
+            'put',
+            'open',
+            'open',
+            'cut',
+            'first',
+            'first',
+            'last',
+            'tick',
+            'crash',
+          ),
+          { maxLength: 60 },
+        ),
+        fc.integer({ min: 1, max: 8 }),
+        async (steps, maxInFlight) => {
+          const storage = new MemoryStorage();
+          let under = bench({ maxInFlight }, storage);
+          let isOpen = false;
+          let count = 0;
+          const arrived: string[] = [];
+          const acknowledge = (i: number): void => {
+            const one = under.broker.unanswered.at(i);
+            if (one !== undefined) one.answer({ ok: true });
+          };
+          const collect = (): void => {
+            arrived.push(...under.broker.texts);
+            under.broker.sent.length = 0;
+          };
+          for (const step of steps) {
+            if (step === 'put') {
+              const n = 1 + (count % 4);
+              await put(under.store, upTo(count + n, count));
+              count += n;
+            } else if (step === 'open') {
+              if (!isOpen) under.broker.open();
+              isOpen = true;
+            } else if (step === 'cut') {
+              under.deps.clock.advance(6_000);
+              under.broker.cut('gone');
+              isOpen = false;
+            } else if (step === 'first') acknowledge(0);
+            else if (step === 'last') acknowledge(-1);
+            else if (step === 'tick') {
+              under.deps.clock.advance(300);
+              await quiet();
+            } else {
+              collect();
+              under.broker.cut('killed');
+              under = bench({ maxInFlight }, storage);
+              isOpen = false;
+            }
+            collect();
+            expect(under.broker.unanswered.length).toBeLessThanOrEqual(maxInFlight);
+          }
+          if (!isOpen) under.broker.open();
+          for (let i = 0; i < 500 && under.broker.unanswered.length > 0; i += 1) acknowledge(0);
+          await noted(under.deps);
+          collect();
+          expect([...new Set(arrived)]).toEqual(upTo(count));
+          expect(under.outbox.ledger()).toMatchObject({ taken: count, sent: count, dropped: 0, pending: 0 });
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,367 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../gateway/clocks/clock.ts';
+import type { Clock, Ingest, Ingested, Message } from '../../../gateway/contracts.ts';
+import { GatewayError } from '../../../gateway/errors.ts';
+import {
+  createMqttClientSource,
+  type MqttClientOptions,
+  type MqttClientSource,
+} from '../../../gateway/sources/mqtt-client.ts';
+import { until } from '../../support/processes.ts';
+import { type Scripted, ScriptedBroker, type ScriptedBrokerOptions } from './scripted-broker.ts';
+
+/** Pauses end at once, but let everybody else have a turn. */
+const quickClock: Clock = {
+  nowMs: () => 1_700_000_000_000,
+  monotonicMs: () => performance.now(),
+  sleep: (_ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted !== true) setTimeout(resolve, 1);
+      else resolve();
+    }),
+};
+
+const CONNECTION: MqttClientOptions['connection'] = {
+  url: 'mqtt://broker.test:1883',
+  protocolVersion: 4,
+  clientId: 'reader',
+  username: null,
+  password: null,
+  keepaliveSeconds: 60,
+  cleanStart: false,
+  sessionExpirySeconds: 3600,
+  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
+  will: null,
+};
+
+function sourceOn(
+  broker: ScriptedBroker,
+  ingest: Ingest,
+  options: Partial<MqttClientOptions> = {},
+  events: string[] = [],
+  clock: Clock = quickClock,
+): MqttClientSource {
+  let remembered: string | null = null;
+  return createMqttClientSource(
+    {
+      name: 'house',
+      connection: CONNECTION,
+      subscribe: [{ filter: 'sensors/#', qos: 1, share: null }],
+      maxInFlight: 1000,
+      receipts: null,
+      retained: 'changed',
+      ...options,
+    },
+    {
+      ingest,
+      events: { emit: (name, fields) => events.push(`${name} ${JSON.stringify(fields)}`) },
+      clock,
+      random: () => 0,
+      remembered: {
+        get: () => remembered,
+        set: async (text) => {
+          remembered = text;
+        },
+      },
+      deviceOf: () => null,
+      open: broker.open,
+    },
+  );
+}
+
+/** Commits what it is given, a group at a time, when it is told to. */
+class GroupedIngest implements Ingest {
+  readonly committed = new Set<string>();
+  readonly taken: Message[] = [];
+  readonly released_: number[] = [];
+  /** Whose packet ids were released, or cleared. */
+  readonly clients = new Set<string>();
+  cleared = 0;
+  uncommitted = 0;
+  mostUncommitted = 0;
+  #group: {
+    promise: Promise<void>;
+    resolve: () => void;
+    reject: (error: Error) => void;
+    topics: string[];
+  } | null = null;
+  readonly #refuses: () => boolean;
+
+  constructor(refuses: () => boolean = () => false) {
+    this.#refuses = refuses;
+  }
+
+  ingest(message: Message): Ingested {
+    if (this.#refuses()) throw new GatewayError('store-full', 'the store is full');
+    this.taken.push({ ...message, payload: Buffer.from(message.payload) });
+    this.#group ??= withResolvers();
+    this.#group.topics.push(message.topic);
+    this.uncommitted += 1;
+    this.mostUncommitted = Math.max(this.mostUncommitted, this.uncommitted);
+    return { outcomes: [{ kind: 'stored', receipt: null }], committed: this.#group.promise };
+  }
+
+  released(client: string, packetId: number): Promise<void> {
+    this.clients.add(client);
+    this.released_.push(packetId);
+    return Promise.resolve();
+  }
+
+  sessionCleared(client: string): void {
+    this.clients.add(client);
+    this.cleared += 1;
+  }
+
+  /** Ends the open group: on disk, or not. */
+  endGroup(fails: boolean): void {
+    const group = this.#group;
+    this.#group = null;
+    if (group === null) return;
+    this.uncommitted -= group.topics.length;
+    if (fails) {
+      group.reject(new GatewayError('store-unavailable', 'the disk fails'));
+      return;
+    }
+    for (const topic of group.topics) this.committed.add(topic);
+    group.resolve();
+  }
+}
+
+function withResolvers(): {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: Error) => void;
+  topics: string[];
+} {
+  let resolve = (): void => undefined;
+  let reject = (_error: Error): void => undefined;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject, topics: [] };
+}
+
+function messagesOf(qoses: readonly (0 | 1 | 2)[]): Scripted[] {
+  return qoses.map((qos, i) => ({
+    id: i + 1,
+    topic: `sensors/m${i + 1}`,
+    payload: `{"n":${i}}`.padEnd((i * 37) % 200),
+    qos,
+    state: 'waiting',
+  }));
+}
+
+const ALWAYS: Pick<ScriptedBrokerOptions, 'chunkBytes' | 'cuts' | 'onAnswer'> = {
+  chunkBytes: () => 1e6,
+  cuts: () => false,
+  onAnswer: () => undefined,
+};
+
+/** Takes numbers from a list, over and over. */
+function cycle(numbers: readonly number[]): () => number {
+  let i = 0;
+  return () => {
+    const number = numbers[i % numbers.length] ?? 0;
+    i += 1;
+    return number;
+  };
+}
+
+describe('reading from another broker', () => {
+  test('acknowledges only what is on disk, in the order of arrival, and in the end everything, over cuts and failures', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          qoses: fc.array(fc.constantFrom(0 as const, 1 as const, 2 as const), {
+            minLength: 1,
+            maxLength: 40,
+          }),
+          version: fc.constantFrom(4 as const, 5 as const),
+          window: fc.integer({ min: 1, max: 12 }),
+          maxInFlight: fc.integer({ min: 1, max: 8 }),
+          chunks: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 7 }),
+          cuts: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 20 }),
+          ends: fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 9 }),
+          refusals: fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 20 }),
+        }),
+        async ({ qoses, version, window, maxInFlight, chunks, cuts, ends, refusals }) => {
+          const messages = messagesOf(qoses);
+          // Only so many, or it would never end.
+          let troubles = 12;
+          const next = { cut: cycle(cuts), end: cycle(ends), refusal: cycle(refusals), chunk: cycle(chunks) };
+          const trouble = (yes: boolean): boolean => yes && troubles-- > 0;
+          const ingest = new GroupedIngest(() => trouble(next.refusal() === 0));
+          const wrong: string[] = [];
+          let answered: Scripted[] = [];
+          let connection = 0;
+          const broker: ScriptedBroker = new ScriptedBroker({
+            protocolVersion: version,
+            messages,
+            window,
+            chunkBytes: next.chunk,
+            cuts: () => trouble(next.cut() === 0),
+            onAnswer(kind, message) {
+              if (connection !== broker.connections) answered = [];
+              connection = broker.connections;
+              if (kind === 'pubcomp') return;
+              if (!ingest.committed.has(message.topic)) wrong.push(`${kind} ${message.id} is not on disk`);
+              if (message.state !== 'sent') wrong.push(`${kind} ${message.id} twice`);
+              answered.push(message);
+              const order = broker.sentNow.filter(({ qos }) => qos > 0);
+              answered.forEach((each, i) => {
+                if (order[i] !== each) wrong.push(`${each.id} was acknowledged out of order`);
+              });
+            },
+          });
+          const source = sourceOn(broker, ingest, {
+            connection: { ...CONNECTION, protocolVersion: version },
+            maxInFlight,
+          });
+          await source.start();
+          await until(
+            'everything is acknowledged',
+            () => {
+              ingest.endGroup(trouble(next.end() === 0));
+              return broker.done && ingest.uncommitted === 0;
+            },
+            { everyMs: 1, timeoutMs: 10_000 },
+          );
+          await source.stop(100);
+          expect(wrong).toEqual([]);
+          const lost = messages.filter(({ qos, topic }) => qos > 0 && !ingest.committed.has(topic));
+          expect(lost).toEqual([]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  test('takes no more than may be in flight, whatever the broker sends', async () => {
+    const messages = messagesOf(Array.from({ length: 300 }, (_, i) => ([0, 1, 2] as const)[i % 3] ?? 1));
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages, window: 300 });
+    const source = sourceOn(broker, ingest, { maxInFlight: 16 });
+    await source.start();
+    await until('it is full', () => source.status().inFlight === 16);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([ingest.taken.length, source.status().inFlight]).toEqual([16, 16]);
+    await until('all came', () => {
+      ingest.endGroup(false);
+      return broker.done && ingest.taken.length === 300;
+    });
+    expect(ingest.mostUncommitted).toBe(16);
+    expect(ingest.released_.length).toBe(100);
+    await source.stop(100);
+  });
+
+  test('hands over what the broker says, and not more', async () => {
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 4,
+      messages: messagesOf([2]),
+      window: 1,
+    });
+    const source = sourceOn(broker, ingest);
+    await source.start();
+    const [message] = await until('it came', () => (ingest.taken.length === 1 ? ingest.taken : null));
+    expect(message).toEqual({
+      source: 'house',
+      topic: 'sensors/m1',
+      payload: Buffer.from('{"n":0}'),
+      client: 'broker/house',
+      username: null,
+      device: null,
+      transfer: { packetId: 1, qos: 2, dup: false, connection: 1 },
+      retain: false,
+      address: 'broker.test:1883',
+      format: null,
+      receipts: false,
+      relay: { contentType: null, userProperties: new Map() },
+    });
+    expect(ingest.cleared).toBe(1);
+    ingest.endGroup(false);
+    await until('it is done with', () => broker.done);
+    // No client of the embedded broker can have that name: ids with a `/` are refused there.
+    expect([...ingest.clients]).toEqual(['broker/house']);
+    broker.cut();
+    await until('it is connected again', () => source.status().reconnected === 1);
+    // The broker still knew us: nothing was cleared, nothing subscribed to again.
+    expect(ingest.cleared).toBe(1);
+    expect(broker.got.filter((cmd) => cmd === 'subscribe').length).toBe(1);
+    await source.stop(1000);
+    expect(broker.got.at(-1)).toBe('disconnect');
+    expect(source.status().state).toBe('stopped');
+  });
+
+  test('at its end acknowledges what is committed in time, then says goodbye', async () => {
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 5,
+      messages: messagesOf([1, 1, 1]),
+      window: 3,
+    });
+    const source = sourceOn(
+      broker,
+      ingest,
+      { connection: { ...CONNECTION, protocolVersion: 5 } },
+      [],
+      systemClock,
+    );
+    await source.start();
+    await until('they came', () => ingest.taken.length === 3);
+    const stopped = source.stop(5000);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(broker.got).not.toContain('puback');
+    ingest.endGroup(false);
+    await stopped;
+    await until('it heard all', () => broker.got.at(-1) === 'disconnect');
+    expect(broker.done).toBe(true);
+  });
+
+  test('leaves out what is the gateway’s own, and says so, but acknowledges it', async () => {
+    const topics = ['gateway/receipts/x', 'answers/kitchen', 'a/'.repeat(40), 'sensors/ok'];
+    const messages = topics.map(
+      (topic, i): Scripted => ({ id: i + 1, topic, payload: '1', qos: 1, state: 'waiting' }),
+    );
+    const ingest = new GroupedIngest();
+    const events: string[] = [];
+    const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages, window: 9 });
+    const source = sourceOn(broker, ingest, { receipts: 'answers' }, events);
+    await source.start();
+    await until('all are acknowledged', () => {
+      ingest.endGroup(false);
+      return broker.done;
+    });
+    expect(ingest.taken.map(({ topic }) => topic)).toEqual(['sensors/ok']);
+    expect(source.status()).toMatchObject({ messages: 4, dropped: 3 });
+    expect(events.filter((event) => event.startsWith('broker.not-taken')).length).toBe(2);
+    await source.stop(100);
+  });
+
+  test('is told of by name when the broker refuses it, without hurry and without the password', async () => {
+    const events: string[] = [];
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 4,
+      messages: [],
+      window: 1,
+      connackCode: 5,
+    });
+    const source = sourceOn(
+      broker,
+      new GroupedIngest(),
+      { connection: { ...CONNECTION, username: 'u', password: 'hush' } },
+      events,
+    );
+    await source.start();
+    await until('it is refused', () => source.status().state === 'refused' && broker.connections > 2);
+    expect(source.status().reason).toMatch(/not authorised/);
+    expect(events).toEqual([expect.stringMatching(/^broker.turned-away .*not authorised/)]);
+    expect(JSON.stringify(source.status())).not.toContain('hush');
+    await source.stop(100);
+  });
+});

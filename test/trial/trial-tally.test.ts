@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { createFormats } from '../../gateway/formats/formats.ts';
+import { Traffic } from '../../gateway/infer/traffic.ts';
+import { compileReadings } from '../../gateway/readings/compile-readings.ts';
+import { compileSchemas } from '../../gateway/readings/load-schemas.ts';
+import { liveReport } from '../../gateway/trial/live-report.ts';
+import { TrialTally } from '../../gateway/trial/trial-tally.ts';
+import { infer, messageOf, stillClock } from '../infer/inference.ts';
+
+function tallyUnder(telemetry: Readonly<Record<string, unknown>>): TrialTally {
+  const text = JSON.stringify({
+    $id: 'air.v1',
+    telemetry: { measurement: 'air', topics: ['air/{device}'], ...telemetry },
+    type: 'object',
+    required: ['t'],
+    properties: { t: { type: 'number', maximum: 50 }, trace: { type: 'string' } },
+  });
+  const { schemas, problems } = compileSchemas(new Map([['air.v1.json', text]]));
+  expect(problems).toEqual([]);
+  return new TrialTally(compileReadings(schemas), { formats: createFormats(), clock: stillClock() });
+}
+
+const WATCHED = {
+  subscriptions: [{ filter: '#', grantedQos: 0, words: null }],
+  elapsedMs: 1000,
+  reconnected: 0,
+} as const;
+const WHERE = { broker: 'mqtt://b', clientId: 'c' };
+
+test('counts what each schema would store and reject, why, and what none claims', () => {
+  const tally = tallyUnder({});
+  for (const [topic, payload] of [
+    ['air/a', '{"t":1}'],
+    ['air/a', '[{"t":1},{"t":99}]'],
+    ['air/b', '{"t":77}'],
+    ['air/b', 'nonsense'],
+    ['other/x', '{"t":1}'],
+  ] as const)
+    tally.take(messageOf(topic, payload));
+  expect(tally.schemas()).toEqual([
+    expect.objectContaining({
+      schema: 'air.v1',
+      topics: 2,
+      messages: 4,
+      readings: 5,
+      stored: 2,
+      rejected: 3,
+      series: 1,
+      trap: null,
+    }),
+  ]);
+  expect(tally.causes().map(({ code, count, example }) => [code, count, example.id])).toEqual([
+    ['invalid', 2, 'air/a'],
+    ['undecodable', 1, 'air/b'],
+  ]);
+  expect([tally.unrouted, tally.isRouted('air/zzz'), tally.isRouted('other/x')]).toEqual([1, true, false]);
+});
+
+test('a tag that is an id is seen before it makes a million series', () => {
+  const trapped = tallyUnder({ tags: ['trace'] });
+  const plain = tallyUnder({});
+  for (let i = 0; i < 200; i += 1)
+    for (const tally of [trapped, plain]) tally.take(messageOf(`air/d${i % 3}`, `{"t":1,"trace":"id-${i}"}`));
+  expect(trapped.schemas()[0]).toMatchObject({ series: 200, trap: 'trace' });
+  expect(liveReport(WHERE, WATCHED, trapped, []).warnings).toEqual([
+    expect.stringContaining('"trace" looks like an id'),
+  ]);
+  expect(plain.schemas()[0]).toMatchObject({ series: 3, trap: null });
+});
+
+test('topics that hold an id of each message are seen too', () => {
+  const tally = tallyUnder({});
+  const sent = Array.from({ length: 300 }, (_, i) => ({ topic: `jobs/${i}/result`, payload: '{"ok":1}' }));
+  for (const { topic, payload } of sent) tally.take(messageOf(topic, payload));
+  const report = liveReport(WHERE, WATCHED, tally, infer(sent));
+  expect(report.warnings).toEqual([
+    expect.stringContaining('nearly every message has a topic of its own (300)'),
+  ]);
+});
+
+test('a retained message that is cleared is no reading, and silence is warned of', () => {
+  const tally = tallyUnder({});
+  tally.take(messageOf('air/a', '', { retained: true }));
+  expect(tally.rejected).toBe(0);
+  const refused = {
+    ...WATCHED,
+    subscriptions: [{ filter: 'a/#', grantedQos: null, words: 'not authorised' }],
+  };
+  expect(liveReport(WHERE, refused, tallyUnder({}), []).warnings).toEqual([
+    expect.stringContaining('refused the subscription to a/#: not authorised'),
+  ]);
+  expect(liveReport(WHERE, WATCHED, tallyUnder({}), []).warnings).toEqual([
+    expect.stringContaining('nothing came'),
+  ]);
+});
+
+test('traffic without end takes a bounded room, and says which bound it met', () => {
+  const traffic = new Traffic({
+    maxTopics: 10,
+    maxSamples: 20,
+    maxSamplesPerTopic: 5,
+    maxSampleBytes: 1000,
+    maxPayloadBytes: 100,
+  });
+  for (let i = 0; i < 1000; i += 1) traffic.add(messageOf(`t/${i % 20}`, `payload ${i}`));
+  traffic.add(messageOf('t/1', 'x'.repeat(101)));
+  const topics = traffic.topics();
+  expect(topics).toHaveLength(10);
+  expect(topics.every(({ samples }) => samples.length >= 1 && samples.length <= 5)).toBe(true);
+  expect(topics.reduce((sum, { samples }) => sum + samples.length, 0)).toBeLessThanOrEqual(20);
+  expect(traffic.messages).toBe(1001);
+  expect(traffic.reached().join()).toMatch(
+    /more than 10 topics: 500 messages.*1 payloads of more than 100 bytes.*room for samples/,
+  );
+});
