@@ -29,7 +29,12 @@ import {
 } from './quantities.ts';
 import { run } from './run.ts';
 import { loadScenario } from './scenario/load-scenario.ts';
-import { plainScenario, type ScenarioOptions, withOptions } from './scenario/scenario-options.ts';
+import {
+  plainScenario,
+  type ScenarioOptions,
+  withAddress,
+  withOptions,
+} from './scenario/scenario-options.ts';
 import { scenarioFile, shippedScenarios } from './scenario/shipped.ts';
 import { serialConfig } from './serial-config.ts';
 
@@ -174,7 +179,9 @@ async function auditAfter(ledger: string, summary: Summary, flags: RunFlags, io:
 function scenarioOf(name: string | undefined, flags: RunFlags, io: SimIo): Scenario {
   const scenario = name === undefined ? plainScenario() : loadScenario(scenarioFile(name));
   const { host, port, count, interval, ...options } = flags;
-  const url = flags.url ?? withAddress(scenario.url, host, port);
+  const url =
+    flags.url ??
+    (host === undefined && port === undefined ? undefined : withAddress(scenario.url, host, port));
   const password = flags.password ?? io.env.DEVICE_SIM_PASSWORD;
   const devices = options.devices ?? count;
   const rate = options.rate ?? (interval === undefined ? undefined : 1000 / interval);
@@ -191,12 +198,6 @@ function scenarioOf(name: string | undefined, flags: RunFlags, io: SimIo): Scena
   if (options.clientId !== undefined && several && !/%[di]/.test(options.clientId))
     throw new GatewayError('usage', '--client-id needs %d or %i: clients of one id throw each other out');
   return result;
-}
-
-function withAddress(url: string, host: string | undefined, port: number | undefined): string | undefined {
-  if (host === undefined && port === undefined) return undefined;
-  const parsed = new URL(url);
-  return `${parsed.protocol}//${host ?? parsed.hostname}:${port ?? (parsed.port === '' ? 1883 : parsed.port)}`;
 }
 
 function describeScenarios(json: boolean): string {

@@ -54,6 +54,11 @@ export interface Relay {
   readonly contentType: string | null;
   /** MQTT 5, 3.3.2.3.7, at most 32: of a name that comes twice, the last one. */
   readonly userProperties: ReadonlyMap<string, string>;
+  /**
+   * It came over a shared subscription: another gateway may get the same message as well, and both must store it as the same
+   * point.
+   */
+  readonly isShared?: boolean;
 }
 
 /** One arrival as its source hands it over. The payload is only read, and not kept after `ingest` returns. */

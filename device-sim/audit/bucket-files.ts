@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const HELD_RECORDS = 512;
@@ -9,8 +18,8 @@ const PIECE_RECORDS = 4096;
  * together. In memory are at most 512 records a bucket.
  */
 export class BucketFiles {
-  private readonly folder: string;
-  private readonly recordBytes: number;
+  readonly folder: string;
+  readonly recordBytes: number;
   private readonly held = new Map<number, { readonly buffer: Buffer; length: number }>();
   private readonly counts = new Map<number, number>();
 
@@ -67,6 +76,11 @@ export class BucketFiles {
       closeSync(file);
     }
     return undefined;
+  }
+
+  /** From the disk; nothing can be added any more. */
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   private write(bucket: number, held: { readonly buffer: Buffer; length: number }): void {

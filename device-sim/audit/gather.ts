@@ -5,11 +5,13 @@ import type { ReadableLedger } from '../ledger/read-ledger.ts';
 import type { AuditStore, GatewayView, RejectedReading, TimeRange } from './audit-contract.ts';
 import type { AuditUnits } from './audit-units.ts';
 import { BucketFiles } from './bucket-files.ts';
+import { matchIntervals } from './match-intervals.ts';
 import { nsOfMs, rejectionInterval } from './match-rules.ts';
 import {
   orderNs,
   REJECTION_BYTES,
   ROW_BYTES,
+  readRejection,
   SENT_READING_BYTES,
   type SentReading,
   writeReading,
@@ -56,8 +58,13 @@ export function prepare(folder: string, buckets: number, startMs: number): Gathe
   };
 }
 
-/** Rejections whose device is not known, by payload: moments of arrival, in order. */
-export type Unnamed = Map<bigint, number[]>;
+/** Rejections whose device is not known, by payload. */
+export interface Unnamed {
+  /** Moments of arrival, ms since 1970. */
+  readonly moments: ReadonlyMap<bigint, readonly number[]>;
+  /** Units for which the gateway told of such a payload whose it is, by payload: the others are not theirs. */
+  readonly named: ReadonlyMap<bigint, ReadonlySet<number>>;
+}
 
 /** @throws Error where the gateway cannot be asked. */
 export async function gatherRejections(
@@ -67,7 +74,7 @@ export async function gatherRejections(
   units: AuditUnits,
   options: { readonly sinceMs: number; readonly ignored: ReadonlySet<string> },
 ): Promise<Unnamed> {
-  const unnamed: Unnamed = new Map();
+  const moments = new Map<bigint, number[]>();
   let count = 0;
   const numbers = new Map(ledger.measurements.map((name, number) => [name, number]));
   for await (const rejection of gateway.rejected(options.sinceMs)) {
@@ -85,31 +92,50 @@ export async function gatherRejections(
     }
     count += 1;
     if (count > MOST_UNNAMED) throw new Error(`more than ${MOST_UNNAMED} rejected readings name no device`);
-    const same = unnamed.get(payload);
-    if (same === undefined) unnamed.set(payload, [rejection.atMs]);
+    const same = moments.get(payload);
+    if (same === undefined) moments.set(payload, [rejection.atMs]);
     else same.push(rejection.atMs);
   }
-  for (const moments of unnamed.values()) moments.sort((a, b) => a - b);
-  return unnamed;
+  const named = new Map([...moments.keys()].map((payload) => [payload, new Set<number>()]));
+  into.rejections.flush();
+  for (let bucket = 0; moments.size > 0 && bucket < into.buckets; bucket += 1) {
+    for (const { buffer, at } of into.rejections.records(bucket)) {
+      const { payload, unit } = readRejection(buffer, at);
+      named.get(payload)?.add(unit);
+    }
+  }
+  return { moments, named };
 }
 
-/** The first of these moments that can be the rejection of this reading; it is taken out. */
-function takeMoment(moments: number[] | undefined, reading: SentReading, slackNs: bigint): number | null {
-  if (moments === undefined) return null;
+/**
+ * Gives rejections without a device to the readings with their payload that can have become them: many devices say the
+ * same nonsense, such as nothing at all, and each moment goes to the one that has to have it.
+ */
+function addUnnamed(
+  into: Gathered,
+  { moments }: Unnamed,
+  candidates: readonly SentReading[],
+  slackNs: bigint,
+): void {
+  let items = [...moments].flatMap(([payload, times]) => times.map((atMs) => ({ payload, atMs })));
+  const done = new Set<SentReading>();
   for (const slack of [0n, slackNs]) {
-    const [fromNs, toNs] = rejectionInterval(reading, slack);
-    let low = 0;
-    for (let high = moments.length; low < high; ) {
-      const middle = (low + high) >>> 1;
-      if (nsOfMs(moments[middle] ?? 0) < fromNs) low = middle + 1;
-      else high = middle;
-    }
-    const atMs = moments[low];
-    if (atMs === undefined || (toNs !== null && nsOfMs(atMs) > toNs)) continue;
-    moments.splice(low, 1);
-    return atMs;
+    items = matchIntervals({
+      readings: candidates.filter((reading) => !done.has(reading)),
+      items,
+      keyOfReading: ({ payload }) => String(payload),
+      keyOfItem: ({ payload }) => String(payload),
+      timeNsOf: ({ atMs }) => nsOfMs(atMs),
+      intervalOf: (reading) => rejectionInterval(reading, slack),
+      onMatch: (reading, { atMs, payload }) => {
+        const { unit } = reading;
+        done.add(reading);
+        into.rejections.add(unit % into.buckets, (buffer, at) =>
+          writeRejection({ unit, atMs, payload }, buffer, at),
+        );
+      },
+    });
   }
-  return null;
 }
 
 /** What a database refused is kept as the point that it was. */
@@ -143,11 +169,12 @@ export function gatherReadings(
   into: Gathered,
   ledger: ReadableLedger,
   units: AuditUnits,
-  unnamed: Unnamed,
+  unnamed: Unnamed | null,
   options: { readonly folder: string; readonly slackNs: bigint },
 ): void {
   const startNs = nsOfMs(ledger.run.startMs);
   const answers = spillAnswers(ledger, options.folder);
+  const candidates: SentReading[] = [];
   let chunk = new AnswerChunk(-1, 0);
   for (const reading of ledger.readings()) {
     const { number } = reading;
@@ -189,13 +216,13 @@ export function gatherReadings(
     into.cover.said(sent.answeredNs ?? sent.saidNs);
     if (sent.expected !== null && (sent.expected.timeNs !== null || ageNs > 0n))
       into.cover.expect(orderNs(sent));
-    const atMs = takeMoment(unnamed.get(payload), sent, options.slackNs);
-    if (atMs !== null) {
-      into.rejections.add(unit % into.buckets, (buffer, at) =>
-        writeRejection({ unit, atMs, payload }, buffer, at),
-      );
+    if (unnamed?.named.get(payload)?.has(unit) === false) {
+      candidates.push(sent);
+      if (candidates.length > MOST_UNNAMED)
+        throw new Error(`more than ${MOST_UNNAMED} readings look like rejected ones that name no device`);
     }
   }
+  if (unnamed !== null) addUnnamed(into, unnamed, candidates, options.slackNs);
 }
 
 /** @throws Error where the database cannot be asked. */

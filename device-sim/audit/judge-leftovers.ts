@@ -1,6 +1,6 @@
 import type { AuditUnit } from './audit-units.ts';
 import { compare, groupBy } from './match-intervals.ts';
-import { arrivalInterval, floor, type MatchRules } from './match-rules.ts';
+import { arrivalInterval, floor, isWithinRun, type MatchRules } from './match-rules.ts';
 import { orderNs, type SentReading, type SpilledRejection, type SpilledRow } from './spilled.ts';
 import type { Tally } from './tally.ts';
 
@@ -58,6 +58,11 @@ export function judgeLeftovers(
               byDigest.get(`${reading.expected.measurement} ${reading.expected.digest}`),
               orderNs(reading),
               free,
+              // One that need not be there is not looked for beside the run: another run may have said the same.
+              (reading.acknowledged && reading.promised) ||
+                !isWithinRun(reading.expected.timeNs ?? reading.saidNs, rules)
+                ? () => true
+                : ({ timeNs }) => isWithinRun(timeNs + (reading.expected?.ageNs ?? 0n), rules),
             ),
       () => 'altered-time',
     );
@@ -102,11 +107,12 @@ function nearest(
   rows: readonly SpilledRow[] | undefined,
   timeNs: bigint,
   free: ReadonlySet<SpilledRow>,
+  canBe: (row: SpilledRow) => boolean,
 ): SpilledRow | undefined {
   let best: SpilledRow | undefined;
   let bestNs = 0n;
   for (const row of rows ?? []) {
-    if (!free.has(row)) continue;
+    if (!free.has(row) || !canBe(row)) continue;
     const apartNs = row.timeNs < timeNs ? timeNs - row.timeNs : row.timeNs - timeNs;
     if (best === undefined || apartNs < bestNs) {
       best = row;

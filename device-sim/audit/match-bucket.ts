@@ -1,8 +1,8 @@
 import type { AuditUnits } from './audit-units.ts';
-import type { BucketFiles } from './bucket-files.ts';
+import { BucketFiles } from './bucket-files.ts';
 import type { Gathered } from './gather.ts';
 import { compare } from './match-intervals.ts';
-import type { MatchRules } from './match-rules.ts';
+import { type MatchRules, nsOfMs } from './match-rules.ts';
 import {
   orderNs,
   readReading,
@@ -38,10 +38,9 @@ export function matchBucket(
     return matcher;
   };
   const borders = bordersOf(bucket, gathered, mostAtOnce);
+  const pieces = borders.length === 0 ? gathered : cut(bucket, gathered, borders);
   for (let piece = 0; piece <= borders.length; piece += 1) {
-    const fromNs = borders[piece - 1] ?? null;
-    const toNs = borders[piece] ?? null;
-    const within = (ns: bigint): boolean => (fromNs === null || ns >= fromNs) && (toNs === null || ns < toNs);
+    const from = borders.length === 0 ? bucket : piece;
     const parts = new Map<number, Part>();
     const partOf = (unit: number): Part => {
       let part = parts.get(unit);
@@ -51,19 +50,49 @@ export function matchBucket(
       }
       return part;
     };
-    for (const reading of all(gathered.readings, bucket, readReading)) {
-      if (within(orderNs(reading))) partOf(reading.unit).sent.push(reading);
-    }
-    for (const row of all(gathered.rows, bucket, readRow)) {
-      if (within(row.timeNs)) partOf(row.unit).rows.push(row);
-    }
-    for (const rejection of all(gathered.rejections, bucket, readRejection)) {
-      if (within(BigInt(Math.floor(rejection.atMs)) * 1_000_000n))
-        partOf(rejection.unit).rejections.push(rejection);
-    }
+    for (const reading of all(pieces.readings, from, readReading)) partOf(reading.unit).sent.push(reading);
+    for (const row of all(pieces.rows, from, readRow)) partOf(row.unit).rows.push(row);
+    for (const rejection of all(pieces.rejections, from, readRejection))
+      partOf(rejection.unit).rejections.push(rejection);
     for (const [unit, { sent, rows, rejections }] of parts) matcherOf(unit)?.feed(sent, rows, rejections);
   }
+  if (pieces !== gathered)
+    for (const files of [pieces.readings, pieces.rows, pieces.rejections]) files.remove();
   for (const matcher of matchers.values()) matcher.finish();
+}
+
+type Pieces = Pick<Gathered, 'readings' | 'rows' | 'rejections'>;
+
+/** Spreads a bucket over files of its own, one for each piece, so that each is read once. */
+function cut(bucket: number, { readings, rows, rejections }: Pieces, borders: readonly bigint[]): Pieces {
+  const pieceOf = (ns: bigint): number => {
+    let low = 0;
+    for (let high = borders.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (ns < (borders[middle] ?? ns)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+  const spread = <T>(
+    files: BucketFiles,
+    read: (from: Buffer, at: number) => T,
+    nsOf: (item: T) => bigint,
+  ): BucketFiles => {
+    const into = new BucketFiles(`${files.folder}-of-${bucket}`, files.recordBytes);
+    for (const { buffer, at } of files.records(bucket)) {
+      into.add(pieceOf(nsOf(read(buffer, at))), (to, place) =>
+        buffer.copy(to, place, at, at + files.recordBytes),
+      );
+    }
+    into.flush();
+    return into;
+  };
+  return {
+    readings: spread(readings, readReading, orderNs),
+    rows: spread(rows, readRow, ({ timeNs }) => timeNs),
+    rejections: spread(rejections, readRejection, ({ atMs }) => nsOfMs(atMs)),
+  };
 }
 
 interface Part {

@@ -8,6 +8,9 @@ export interface MatchRules {
   /** By how much a stored own time may differ: the gateway corrects clocks. 0: not at all. */
   readonly clockToleranceNs: bigint;
   readonly resolutionNs: bigint;
+  /** From when on, and until when, something was said or answered. */
+  readonly runFromNs: bigint;
+  readonly runToNs: bigint;
   readonly tellsFields: boolean;
   /** Rejections were looked at. */
   readonly knowsRejected: boolean;
@@ -30,6 +33,11 @@ export function arrivalInterval(
   const ageNs = expected?.ageNs ?? 0n;
   const hasEnd = answeredNs !== null && acknowledged && promised;
   return [floor(saidNs - ageNs - slackNs, resolutionNs), hasEnd ? answeredNs - ageNs + slackNs : null];
+}
+
+/** With the slack. Rows beside it may be those of another run, which said the same. */
+export function isWithinRun(timeNs: bigint, { runFromNs, runToNs, slackNs }: MatchRules): boolean {
+  return timeNs >= runFromNs - slackNs && timeNs <= runToNs + slackNs;
 }
 
 /** Where the rejection of a reading may lie in time: it has that of its arrival, in ms, whatever time the reading had. */

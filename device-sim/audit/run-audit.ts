@@ -101,9 +101,9 @@ export async function runAudit(
     const buckets = Math.min(MOST_BUCKETS, Math.max(1, Math.ceil(ledger.count / BUCKET_READINGS)));
     const gathered = prepare(folder, buckets, ledger.run.startMs);
     const sinceMs = ledger.run.startMs - settings.slackMs;
-    const unnamed: Unnamed =
+    const unnamed: Unnamed | null =
       gateway === null
-        ? new Map()
+        ? null
         : await gatherRejections(gathered, gateway, ledger, units, { sinceMs, ignored });
     gatherReadings(gathered, ledger, units, unnamed, { folder, slackNs: nsOfMs(settings.slackMs) });
     const marginNs = nsOfMs(Math.max(MARGIN_MS, settings.slackMs));
@@ -123,6 +123,8 @@ export async function runAudit(
       slackNs: nsOfMs(settings.slackMs),
       clockToleranceNs: nsOfMs(settings.clockToleranceMs),
       resolutionNs: store.resolutionNs,
+      runFromNs: nsOfMs(ledger.run.startMs),
+      runToNs: gathered.cover.lastNs,
       tellsFields: store.tellsFields,
       knowsRejected: gateway !== null,
       mostCarried: 2 * mostAtOnce,

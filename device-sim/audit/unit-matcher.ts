@@ -90,17 +90,25 @@ export class UnitMatcher {
     }
     if (waiting.size === 0) return;
     const done = new Map<SentReading, SpilledRow>();
+    const claimed = new Set<string>();
     const rest: SpilledRow[] = [];
     for (const row of this.rows) {
       let match: SentReading | null = null;
+      let again: SentReading | null = null;
       let twin: SentReading | null = null;
       for (const step of this.steps) {
         const same = waiting.get(this.key(row.measurement, floor(row.timeNs, step), row.digest));
-        match ??= same?.find((reading) => !done.has(reading)) ?? null;
+        const open = same?.filter((reading) => !done.has(reading));
+        // Other bytes first: what was said again has no row of its own.
+        match ??= open?.find((reading) => !claimed.has(bytesKey(reading))) ?? null;
+        again ??= open?.[0] ?? null;
         twin ??= same?.[0] ?? null;
       }
-      if (match !== null) done.set(match, row);
-      else if (twin !== null) this.surplus(twin, row);
+      match ??= again;
+      if (match !== null) {
+        done.set(match, row);
+        if (saidTime(match) !== null) claimed.add(bytesKey(match));
+      } else if (twin !== null) this.surplus(twin, row);
       else rest.push(row);
     }
     this.rows = rest;
@@ -113,9 +121,9 @@ export class UnitMatcher {
     const open = this.sent.filter((reading) => saidTime(reading) !== null && !done.has(reading));
     if (open.length === 0) return;
     const rows = new Map<string, SpilledRow>();
-    for (const [reading, row] of done) rows.set(`${saidTime(reading)} ${reading.payload}`, row);
+    for (const [reading, row] of done) rows.set(bytesKey(reading), row);
     for (const reading of open) {
-      const row = rows.get(`${saidTime(reading)} ${reading.payload}`);
+      const row = rows.get(bytesKey(reading));
       if (row !== undefined) done.set(reading, row);
     }
   }
@@ -246,6 +254,10 @@ export class UnitMatcher {
     this.rows = [];
     this.rejections = [];
   }
+}
+
+function bytesKey(reading: SentReading): string {
+  return `${saidTime(reading)} ${reading.payload}`;
 }
 
 /** Its own time, by which the gateway knows it again; null: it has none. */

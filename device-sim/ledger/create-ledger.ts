@@ -26,7 +26,7 @@ const MAX_NUMBER = 0xffff_ffff;
 export function createLedger(
   folder: string,
   header: LedgerHeader,
-  nowMs: () => number = () => performance.timeOrigin + performance.now(),
+  nowMs: () => number = steadyClock(),
 ): LedgerWriter {
   writeRunFile(folder, header);
   const measurements = new Map<string, number>();
@@ -123,6 +123,12 @@ export function createLedger(
       }
     },
   };
+}
+
+/** The time of day as it is now, going on steadily: `startMs` is of the same moment, whatever was set since the process began. */
+function steadyClock(): () => number {
+  const originMs = Date.now() - performance.now();
+  return () => originMs + performance.now();
 }
 
 /** Collects records of one size and appends them together. */

@@ -12,7 +12,7 @@ export interface AnswerHandler {
   pingresp(): void;
 }
 
-/** Reads what a gateway says to a device (MQTT 3.1.1, 3). It says little: everything else is not to be understood. */
+/** Reads what a gateway says to a device in one connection, CONNACK first (MQTT 3.1.1, 3). It says little: everything else is not to be understood. */
 export class AnswerReader {
   readonly #cutter = new PacketCutter();
   readonly #handler: AnswerHandler;
@@ -25,12 +25,6 @@ export class AnswerReader {
   /** False: it is no MQTT, or the handler has had enough. */
   push(chunk: Buffer): boolean {
     return this.#cutter.push(chunk, this.#take);
-  }
-
-  /** A new connection begins: CONNACK comes first (3.2). */
-  reset(): void {
-    this.#isConnected = false;
-    this.#cutter.reset();
   }
 
   readonly #take = (first: number, bytes: Buffer, start: number, end: number): boolean => {

@@ -36,11 +36,6 @@ export class PacketCutter {
     return true;
   }
 
-  /** A new connection begins. */
-  reset(): void {
-    this.#partial = null;
-  }
-
   /** A copy: the chunk's memory may be that of a far larger read. */
   #keep(bytes: Buffer, at: number): true {
     this.#partial = Buffer.from(bytes.subarray(at));

@@ -62,12 +62,16 @@ export interface PayloadFaults {
   wrongUnit(good: GoodPayload, turn: number): Buffer | null;
 }
 
-/** @param ofRun paths whose values differ from run to run: what becomes of a reading must not */
+/**
+ * @param ofRun paths whose values differ from run to run: what becomes of a reading must not
+ * @param device path of the property that names the device, which says no other name; null: none does
+ */
 export function createPayloadFaults(
   plan: ObjectPlan,
   time: OwnTime | null,
   select: readonly string[],
   ofRun: ReadonlySet<string>,
+  device: string | null,
 ): PayloadFaults {
   const parts = everyPlan(plan);
   // Without its constant it may be another schema's reading.
@@ -98,7 +102,8 @@ export function createPayloadFaults(
     },
     typeFlip({ reading, place }, turn, random) {
       const there = scalars.filter(
-        ({ path }) => isThere(place, path) && valueAt(reading, path) !== undefined,
+        ({ path }) =>
+          isThere(place, path) && pathKey(path) !== device && valueAt(reading, path) !== undefined,
       );
       const part = there[random.below(Math.max(1, there.length))];
       if (part === undefined) return null;

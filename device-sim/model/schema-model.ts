@@ -95,7 +95,13 @@ export function createSchemaModel(schema: ReadingSchema, all: readonly ReadingSc
       recipes.set(saysMissing, known);
       return known;
     },
-    faults: createPayloadFaults(plan, time, Object.keys(select), ofRun),
+    faults: createPayloadFaults(
+      plan,
+      time,
+      Object.keys(select),
+      ofRun,
+      telemetry.device?.startsWith('/') === true ? pathKey(propertyPath(telemetry.device)) : null,
+    ),
     bareFields: isFieldTopic
       ? plan.members
           .filter(({ path }) =>

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../gateway/errors.ts';
 import {
   type Fault,
   type FaultRates,
@@ -43,6 +44,17 @@ export interface ScenarioOptions {
 /** What runs where no scenario is named: devices of all shipped schemas, by turns. */
 export function plainScenario(): Scenario {
   return parseScenario('name: plain\nfleets: [{ name: devices }]', 'plain.yaml');
+}
+
+const HOST = /^(?:[^\s/@:?#[\]]+|\[?[\da-fA-F:.]+\]?)$/;
+
+/** The url with another host or port: the way, and the path of a WebSocket, stay as they are. @throws GatewayError `usage`. */
+export function withAddress(url: string, host: string | undefined, port: number | undefined): string {
+  const parsed = new URL(url);
+  if (host !== undefined && !HOST.test(host)) throw new GatewayError('usage', `${host} is no name of a host`);
+  if (host !== undefined) parsed.hostname = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  if (port !== undefined) parsed.port = String(port);
+  return parsed.href;
 }
 
 /** The scenario with what the command line says. `plain`: it is no scenario of somebody's, but `plainScenario()`. */

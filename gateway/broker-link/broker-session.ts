@@ -60,6 +60,8 @@ export interface BrokerSession {
   ): void;
 }
 
+export const CLOSED_WITHOUT_WORDS = 'the broker closed the connection';
+
 /** How a connection ended. */
 export interface Ended {
   readonly reason: string;
@@ -236,7 +238,7 @@ export function attemptConnection(
       raw?.destroy();
       for (const answered of [...pending])
         answered({ ok: false, reasonCode: null, words: 'the connection ended' });
-      return { reason: reason ?? 'the broker closed the connection', final };
+      return { reason: reason ?? CLOSED_WITHOUT_WORDS, final };
     });
 
   return {

@@ -34,6 +34,12 @@ export function brokerAddress(url: string): BrokerAddress | null {
   return { scheme, host, port: number, text: `${hostname}:${number}` };
 }
 
+/** The address for people and logs: what stands behind `?` may be a token, as some brokers take it over WebSocket. */
+export function shownUrl({ url }: { readonly url: string }): string {
+  const query = url.search(/[?#]/);
+  return query === -1 ? url : `${url.slice(0, query)}?(hidden)`;
+}
+
 function isScheme(text: string): text is BrokerAddress['scheme'] {
   return Object.hasOwn(DEFAULT_PORTS, text);
 }
@@ -91,7 +97,9 @@ function checkFiles(
   if (ca != null) parsed(caFile, 'certificate in PEM', () => new X509Certificate(ca));
   const own = cert == null ? null : parsed(certFile, 'certificate in PEM', () => new X509Certificate(cert));
   const secret =
-    key == null ? null : parsed(keyFile, 'private key in PEM without a password', () => createPrivateKey(key));
+    key == null
+      ? null
+      : parsed(keyFile, 'private key in PEM without a password', () => createPrivateKey(key));
   if (own !== null && secret !== null && !own.checkPrivateKey(secret))
     throw new UnreadableFile(`${keyFile ?? ''} is not the key of the certificate in ${certFile ?? ''}`);
 }

@@ -3,7 +3,13 @@ import type { Clock } from '../contracts.ts';
 import { messageOf } from '../errors.ts';
 import type { BrokerStatus } from '../operations-contract.ts';
 import type { BrokerConnection } from './broker-connection.ts';
-import { type Attempt, attemptConnection, type BrokerSession, type LinkMessage } from './broker-session.ts';
+import {
+  type Attempt,
+  attemptConnection,
+  type BrokerSession,
+  CLOSED_WITHOUT_WORDS,
+  type LinkMessage,
+} from './broker-session.ts';
 import { openBrokerStream } from './broker-stream.ts';
 
 export interface LinkStatus {
@@ -63,6 +69,8 @@ const FIRST_REFUSED_PAUSE_MS = 60_000;
 const LONGEST_REFUSED_PAUSE_MS = 300_000;
 /** Jitter may take all of a pause but this. */
 const SHORTEST_PAUSE_MS = 100;
+/** So many connections before did not last. */
+const THROWN_OUT_FAILURES = 2;
 /** A connection that lasted so long worked: the next pause is a short one again. */
 const WORKED_AFTER_MS = 10_000;
 
@@ -126,7 +134,9 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
       if (stopping.signal.aborted) break;
       const worked = connectedAtMs !== null && clock.monotonicMs() - connectedAtMs >= WORKED_AFTER_MS;
       if (worked) failures = 0;
-      become(final ? 'refused' : 'retrying', reason);
+      const isThrownOut =
+        connectedAtMs !== null && failures >= THROWN_OUT_FAILURES && reason === CLOSED_WITHOUT_WORDS;
+      become(final ? 'refused' : 'retrying', isThrownOut ? `${reason}${thrownOutWords(connection)}` : reason);
       if (options.once === true) return;
       await clock.sleep(
         final ? refusedPauseMs(failures, random()) : pauseMs(failures, random()),
@@ -164,6 +174,11 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
       tellEnded();
     },
   };
+}
+
+/** MQTT 3.1.1 brokers throw out the older of two clients with one id without a word (3.1.4). */
+function thrownOutWords({ clientId }: BrokerConnection): string {
+  return ` soon after it had taken it, time and again: perhaps another client has the id ${clientId}`;
 }
 
 /** Exponential with full jitter. */

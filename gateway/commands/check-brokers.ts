@@ -1,4 +1,5 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
+import { shownUrl } from '../broker-link/broker-stream.ts';
 import { messageOf } from '../errors.ts';
 import { type Check, good, wrong } from './checks.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -11,7 +12,7 @@ export async function checkBroker(
   connection: BrokerConnection,
   parts: CommandParts,
 ): Promise<Check> {
-  const { url } = connection;
+  const url = shownUrl(connection);
   try {
     const problem = await parts.probeBroker(connection, AbortSignal.timeout(PROBE_TIMEOUT_MS));
     return problem === null ? good(name, url) : wrong(name, `${url}: ${problem}`);

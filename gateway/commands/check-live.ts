@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
-import { brokerAddress } from '../broker-link/broker-stream.ts';
+import { brokerAddress, shownUrl } from '../broker-link/broker-stream.ts';
 import { topicFilterProblem } from '../broker-link/topic-filter.ts';
 import { systemClock } from '../clocks/clock.ts';
 import type { BrokerConfig, GatewayConfig } from '../config/gateway-config.ts';
@@ -130,8 +130,13 @@ async function tryLive(
     zoneOf: zoneOfMachine,
     takenNames: namesInForce(schemasInForce),
   });
-  const { url, clientId } = target.connection;
-  const report = liveReport({ broker: url, clientId }, watched, tally, families);
+  const { connection } = target;
+  const report = liveReport(
+    { broker: shownUrl(connection), clientId: connection.clientId },
+    watched,
+    tally,
+    families,
+  );
   const broken = loaded.problems.length;
   return broken === 0
     ? report

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { topicNameProblem } from '../broker-link/topic-filter.ts';
 import { systemClock } from '../clocks/clock.ts';
 import { systemWords } from '../config/system-words.ts';
 import { GatewayError } from '../errors.ts';
@@ -40,6 +41,8 @@ function inferCommand(io: CommandIo, parts: CommandParts, fail: () => void): Com
     .option('-t, --topic <topic>', 'the files hold payloads of this topic alone')
     .option('--save <folder>', 'write the drafts there; a file that is there stays as it is')
     .action(async (files: readonly string[], options: InferOptions) => {
+      const wrong = options.topic === undefined ? null : topicNameProblem(options.topic);
+      if (wrong !== null) throw new GatewayError('usage', `--topic ${options.topic ?? ''}: ${wrong}`);
       const config = configOf(options, io);
       const traffic = new Traffic();
       const problems: string[] = [];

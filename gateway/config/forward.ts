@@ -126,7 +126,10 @@ function loopProblem(
 }
 
 /** The embedded broker, as far as a configuration shows. */
-export function isOwnListener({ url }: { readonly url: string }, listeners: readonly ListenerConfig[]): boolean {
+export function isOwnListener(
+  { url }: { readonly url: string },
+  listeners: readonly ListenerConfig[],
+): boolean {
   const to = brokerAddress(url);
   if (to === null || !isLoopback(to.host)) return false;
   return listeners.some(({ port }) => port !== 0 && port === to.port);

@@ -1,4 +1,5 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
+import { shownUrl } from '../broker-link/broker-stream.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 
 const HIDDEN = '(hidden)';
@@ -26,5 +27,5 @@ export function redacted(config: GatewayConfig): GatewayConfig {
 
 /** What a will says may be anything; it is shown to whoever subscribes, but not here. */
 function withoutPassword(connection: BrokerConnection): BrokerConnection {
-  return { ...connection, password: connection.password === null ? null : HIDDEN };
+  return { ...connection, url: shownUrl(connection), password: connection.password === null ? null : HIDDEN };
 }

@@ -1,5 +1,6 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { BrokerSession, PublishResult } from '../broker-link/broker-session.ts';
+import { shownUrl } from '../broker-link/broker-stream.ts';
 import type { BrokerLink, BrokerLinkOptions, LinkStatus } from '../broker-link/connect-broker.ts';
 import { filterTakes } from '../broker-link/topic-filter.ts';
 import type { Clock } from '../contracts.ts';
@@ -109,7 +110,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   });
 
   function sayState({ state, reason }: LinkStatus): void {
-    const { url } = connection;
+    const url = shownUrl(connection);
     if (state === 'connected') {
       events.emit('forward.connected', { forward: name, url });
       return;
@@ -237,9 +238,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   }
 
   function giveUp(flight: Flight, words: string): void {
-    flight.outcome = 'refused';
-    const topic = printable(flight.topic, MAX_TOPIC_SHOWN);
-    events.emit('forward.refused-message', { forward: name, topic, words: printable(words) });
+    flight.outcome = { refused: words };
   }
 
   /** Sends nothing for a while, then everything again from the first that is not done with. */
@@ -248,7 +247,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     const state = needsSomebody ? 'refused' : 'retrying';
     hold = { reason: words, state, sinceMs: clock.nowMs() };
     if (needsSomebody) events.emit('forward.refused', { forward: name, reason: words });
-    else events.emit('forward.retrying', { forward: name, url: connection.url, reason: words });
+    else events.emit('forward.retrying', { forward: name, url: shownUrl(connection), reason: words });
     const longest = Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(holds, 20));
     holds += 1;
     const waitMs = needsSomebody ? Math.max(longest, LONGEST_HOLD_MS / 2) : longest;
@@ -269,7 +268,12 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     const run = flights.takeDone();
     if (run !== null) {
       done = run.place;
-      refused += run.refused;
+      refused += run.refused.length;
+      // Not before: behind one that waits it is sent again, and refused again.
+      for (const { topic, words } of run.refused)
+        events.emit('forward.refused-message', {
+          ...{ forward: name, topic: printable(topic, MAX_TOPIC_SHOWN), words: printable(words) },
+        });
       settling ??= settle().finally(() => {
         settling = null;
       });
@@ -335,7 +339,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
 
     status() {
       const { state, reason, sinceMs } = broken ?? describe(link.status());
-      return { ...outbox.ledger(), url: connection.url, state, reason, sinceMs, lastSentMs };
+      return { ...outbox.ledger(), url: shownUrl(connection), state, reason, sinceMs, lastSentMs };
     },
   };
 

@@ -6,15 +6,18 @@ export interface Flight {
   /** The place behind it. */
   readonly place: OutboxPlace;
   readonly sentAtMs: number;
-  outcome: 'waiting' | 'taken' | 'refused';
+  /** `refused`: the other side will never take it, and why. */
+  outcome: 'waiting' | 'taken' | { readonly refused: string };
 }
 
 /** How far a run of answered messages reaches. */
 export interface Done {
   readonly place: OutboxPlace;
-  /** Of them, how many the other side will never take. */
-  readonly refused: number;
+  /** Of them, those that the other side will never take. */
+  readonly refused: readonly { readonly topic: string; readonly words: string }[];
 }
+
+const NONE: Done['refused'] = [];
 
 /** Messages under way, in the order in which they lie in the outbox. Answers may come in any order. */
 export class InFlight {
@@ -41,16 +44,19 @@ export class InFlight {
   /** Takes off those at the front that are answered; null when there are none. */
   takeDone(): Done | null {
     let count = 0;
-    let refused = 0;
+    let refused: { topic: string; words: string }[] | null = null;
     let place: OutboxPlace | null = null;
-    for (const flight of this.#flights) {
-      if (flight.outcome === 'waiting') break;
-      if (flight.outcome === 'refused') refused += 1;
-      place = flight.place;
+    for (const { outcome, topic, place: behind } of this.#flights) {
+      if (outcome === 'waiting') break;
+      if (outcome !== 'taken') {
+        refused ??= [];
+        refused.push({ topic, words: outcome.refused });
+      }
+      place = behind;
       count += 1;
     }
     if (place === null) return null;
     this.#flights.splice(0, count);
-    return { place, refused };
+    return { place, refused: refused ?? NONE };
   }
 }

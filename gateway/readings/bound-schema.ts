@@ -110,6 +110,11 @@ export function bindSchema(
     return hash.end();
   };
 
+  const contentName = ({ measurement, device }: Series, reading: unknown): Identity => {
+    hash.start(measurement, device).add(JSON.stringify(reading));
+    return hash.end();
+  };
+
   const read = (
     value: unknown,
     message: Message,
@@ -138,7 +143,10 @@ export function bindSchema(
     if (out.violations.length > 0) return bad(reading, device, 'invalid', out.violations);
     if (out.text === '') return bad(reading, device, 'invalid', [nothingLeft(out)]);
 
-    const ns = clock.nextNs(key, arrival, ticks);
+    const ns =
+      message.relay?.isShared === true
+        ? clock.nextNsByName(contentName(told, reading), key, arrival, ticks)
+        : clock.nextNs(key, arrival, ticks);
     if (ns === null) return bad(reading, device, 'invalid', [standsStill(clock.pointer)]);
     if (ticks === context.ticks) {
       stats.ignored += out.ignored;

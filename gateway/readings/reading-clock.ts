@@ -1,4 +1,4 @@
-import type { ArrivalClock } from '../contracts.ts';
+import type { ArrivalClock, Identity } from '../contracts.ts';
 import type { DeviceClocks } from '../ledger-contract.ts';
 import { escapeName } from '../line-protocol/encode.ts';
 import { escapePointer } from './json-document.ts';
@@ -12,6 +12,8 @@ import { type TimePolicy, timePolicy } from './time-policy.ts';
 const RUNS_AHEAD_US = 86_400 * 1e6;
 /** A time beyond 64 bits of µs is none to keep. */
 const MAX_KEPT_US = 9.2e18;
+const NS_PER_US = 1000;
+const US_PER_MS = 1000;
 
 /**
  * Which time one reading after the other gets: `look` decides, and the properties say what it has decided, until the next
@@ -72,6 +74,17 @@ export class ReadingClock {
     if (own.span === 1) return `${own.us}${String(own.subNs).padStart(3, '0')}`;
     const ns = ticks.nextNs(seriesKey, own.us, own.span);
     return ns === null && this.isProvisional ? arrival.nextNs() : ns;
+  }
+
+  /**
+   * The same, where other gateways may store the same reading: the digits that the device's time does not have come from
+   * `name`, so that it is one point for all. Of two readings of one series in one tick, one in `span` pairs would meet.
+   */
+  nextNsByName(name: Identity, seriesKey: string, arrival: ArrivalClock, ticks: TickCounter): string | null {
+    const { us, span } = this.own;
+    if (!this.isOwn || span === 1) return this.nextNs(seriesKey, arrival, ticks);
+    const digits = span === NS_PER_US ? 3 : 6;
+    return `${span === NS_PER_US ? us : us / US_PER_MS}${String(name.low % span).padStart(digits, '0')}`;
   }
 
   /** The device's own time of any reading, also of one that is not valid. Ends what `look` has decided. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { BrokerSession } from '../broker-link/broker-session.ts';
-import { brokerAddress } from '../broker-link/broker-stream.ts';
+import { brokerAddress, shownUrl } from '../broker-link/broker-stream.ts';
 import { connectBroker, type LinkStatus } from '../broker-link/connect-broker.ts';
 import type { Clock, Ingest, Ingested, Message, Outcome, Source } from '../contracts.ts';
 import { isRefusal, messageOf } from '../errors.ts';
@@ -83,6 +83,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   const address = brokerAddress(connection.url)?.text ?? connection.url;
   // No client of the embedded broker can be called so: its packet ids would be taken for those of this broker.
   const client = `broker/${name}`;
+  // Over which filter a message came, MQTT 3.1.1 does not say.
+  const isShared = options.subscribe.some(({ share }) => share !== null);
   const topics = new TopicCache(DEFAULT_MQTT_LIMITS);
   const receipts = options.receipts === null ? null : new UpstreamReceipts(options.receipts, clock);
   const contained = (hook: string, error: unknown): void =>
@@ -168,7 +170,7 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
       address,
       format: null,
       receipts: false,
-      relay: publish.relay,
+      relay: isShared ? { ...publish.relay, isShared } : publish.relay,
     };
     const taken = contain(from, () => ingest.ingest(message));
     if (taken === null) return;
@@ -271,7 +273,7 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
       const isSubscribing = state === 'connected' && link.session()?.number !== subscribedOver;
       return {
         name,
-        url: connection.url,
+        url: shownUrl(connection),
         // Not before it is subscribed to: what is published there until then may not come.
         state: isSubscribing ? 'connecting' : state,
         reason: isSubscribing ? 'it has not answered the subscriptions yet' : reason,

@@ -1,5 +1,6 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { SubscribeResult } from '../broker-link/broker-session.ts';
+import { shownUrl } from '../broker-link/broker-stream.ts';
 import { type BrokerLink, connectBroker } from '../broker-link/connect-broker.ts';
 import type { Clock } from '../contracts.ts';
 import { GatewayError } from '../errors.ts';
@@ -79,7 +80,7 @@ export async function watchBroker(connection: BrokerConnection, options: WatchOp
   const elapsedMs = sinceMs === null ? 0 : clock.monotonicMs() - sinceMs;
   await lastMessages(link, filters, clock);
   await link.stop(GOODBYE_MS);
-  if (failure !== null) throw new GatewayError('broker-unavailable', `${connection.url}: ${failure}`);
+  if (failure !== null) throw new GatewayError('broker-unavailable', `${shownUrl(connection)}: ${failure}`);
   return {
     subscriptions: subscriptions ?? [],
     elapsedMs,

@@ -1,3 +1,4 @@
+import { shownUrl } from '../broker-link/broker-stream.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import type { Events } from '../monitoring/events.ts';
 
@@ -29,7 +30,7 @@ export function announce(events: Events, config: GatewayConfig, started: Started
   for (const { name, connection, subscribe } of config.brokers)
     events.emit('start.broker', {
       broker: name,
-      url: connection.url,
+      url: shownUrl(connection),
       client: connection.clientId,
       topics: subscribe.map(({ filter }) => filter).join(', '),
     });
@@ -42,7 +43,7 @@ export function announce(events: Events, config: GatewayConfig, started: Started
   events.emit('start.store', { folder: config.dataDir });
   for (const sink of config.sinks) events.emit('start.sink', { sink: sink.name, where: describeSink(sink) });
   for (const { name, topics, connection } of config.forward)
-    events.emit('start.forward', { forward: name, topics: topics.join(', '), url: connection.url });
+    events.emit('start.forward', { forward: name, topics: topics.join(', '), url: shownUrl(connection) });
   events.emit('gateway.started', { version: started.version });
 }
 

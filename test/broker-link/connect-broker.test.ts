@@ -158,6 +158,23 @@ describe('a connection to a broker', () => {
     }
   });
 
+  test('that the broker ends at once time and again may have the client id of another: it says so', async () => {
+    const reasons: (string | null)[] = [];
+    const there = broker();
+    const made = link(new NotingClock(), {
+      open: there.open,
+      onConnected: () => there.cut(),
+      onState: ({ state, reason }) => state === 'retrying' && reasons.push(reason),
+    });
+    await until('it was cut four times', () => reasons.length >= 4);
+    await made.stop(10);
+    const closed = 'the broker closed the connection';
+    expect(reasons.slice(0, 2)).toEqual([closed, closed]);
+    expect(reasons[2]).toMatch(
+      /^the broker closed the connection soon after .* another client has the id x$/,
+    );
+  });
+
   test('tells each publisher once what became of it, also when it is cut', async () => {
     const there = broker();
     const results: PublishResult[] = [];

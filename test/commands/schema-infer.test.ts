@@ -73,6 +73,13 @@ describe('samples', () => {
 });
 
 describe('schema infer', () => {
+  test('takes a topic, and no filter', async () => {
+    writeFileSync(join(cwd, 'samples.txt'), '{"t":4.5}\n');
+    expect(await run(['schema', 'infer', 'samples.txt', '--topic', 'a/#'])).toMatchObject({
+      err: expect.stringContaining('--topic a/#: holds a wildcard'),
+    });
+  });
+
   test('prints the one draft, and saves drafts without ever writing over a file', async () => {
     writeFileSync(join(cwd, 'samples.txt'), 'cold/berlin/r1 {"t":4.5}\ncold/berlin/r2 {"t":5}\n');
     const printed = await run(['schema', 'infer', 'samples.txt']);

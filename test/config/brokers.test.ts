@@ -154,7 +154,7 @@ describe('a broker in the configuration', () => {
     writeFileSync(join(cwd, 'pw'), 'hush\n');
     writeFileSync(
       join(cwd, 'g.yaml'),
-      `brokers: [{ name: b, ${URL_AND_TOPIC}, username: u, passwordFile: ./pw }]`,
+      `brokers: [{ name: b, url: "ws://h/x?token=husht", subscribe: [a], username: u, passwordFile: ./pw }]`,
     );
     const config = loadConfig({ file: 'g.yaml', cwd, environment: {} });
     expect(config.brokers[0]?.connection.password).toBe('hush');

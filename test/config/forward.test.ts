@@ -98,6 +98,12 @@ describe('a forward in the configuration', () => {
     ['a circle at once', '{ name: up, broker: house, topics: [plant/1] }', HOUSE, 'a loop'],
     ['a circle with a prefix', '{ name: up, broker: house, topics: ["#"], prefix: plant/ }', HOUSE, 'a loop'],
     ['part of a level', '{ name: up, broker: house, topics: ["#"], prefix: plant/x }', HOUSE, 'a loop'],
+    [
+      'a circle over two names of this machine',
+      '{ name: up, url: "mqtt://127.0.0.1:1884", topics: [plant/#] }',
+      '\nbrokers: [{ name: house, url: "mqtt://localhost:1884", subscribe: [plant/#] }]',
+      'the broker that is read as house',
+    ],
     ['a prefix out of it', '{ name: up, broker: house, topics: ["#"], prefix: out/ }', HOUSE, null],
     ['other topics', '{ name: up, broker: house, topics: [sensors/#] }', HOUSE, null],
     ['another port', '{ name: up, url: "mqtt://broker.local", topics: ["#"] }', HOUSE, null],

@@ -138,6 +138,24 @@ describe('a forwarder', () => {
     expect(outbox.ledger()).toMatchObject({ sent: 5, dropped: 0, pending: 0 });
   });
 
+  it('says that one is dropped once, when it is: not each time while it waits behind another', async () => {
+    const { store, broker, outbox, deps } = bench();
+    broker.limits = { receiveMaximum: 100, maxPacketBytes: 100, maxQos: 1, retain: true };
+    await put(store, ['0', 'x'.repeat(200)]);
+    broker.open();
+    for (let i = 0; i < 3; i += 1) {
+      broker.refuse(NOT_AUTHORISED, 'not authorised');
+      deps.clock.advance(600_000);
+      await quiet();
+    }
+    expect(outbox.ledger()).toMatchObject({ dropped: 0, pending: 2 });
+    expect(deps.events.count('forward.refused-message')).toBe(0);
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ sent: 1, dropped: 1, pending: 0 });
+    expect(deps.events.count('forward.refused-message')).toBe(1);
+  });
+
   it('says who has to act where it is not authorised, loses nothing, and does not spin', async () => {
     const { store, broker, outbox, deps, forwarder } = bench();
     await put(store, upTo(2));

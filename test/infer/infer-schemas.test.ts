@@ -221,6 +221,13 @@ describe('a draft', () => {
     );
   });
 
+  test('is never the id of the message: one that is new each time would be a series each time', () => {
+    const families = inferMessages(
+      [1, 2, 3, 4, 5, 6].map((n) => messageOf('receipts/one', `{"id":"r${n}","v":${n}.5}`)),
+    );
+    expect(draftOf(families, 'receipts/{device}').telemetry).not.toHaveProperty('device');
+  });
+
   test('does not take a number in the payload for the name of a device', () => {
     const families = infer(
       [1, 2, 3].map((id) => ({ topic: 'uplink', payload: JSON.stringify({ id, sn: `${id}7`, v: 1 }) })),

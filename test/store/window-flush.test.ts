@@ -68,7 +68,9 @@ function identitiesOf(store: Store): Map<string, number[]> {
 }
 
 describe('folding large windows', () => {
-  it('takes several small transactions, and a crash between any two of them loses and doubles nothing', async () => {
+  it('takes several small transactions, and a crash between any two of them loses and doubles nothing', {
+    timeout: 60_000,
+  }, async () => {
     const storage = new WatchedStorage();
     const store = createMemoryStore({ storage, foldGroups: 7 }, testDeps());
     await identify(store, 6, 120, 65);

@@ -168,7 +168,8 @@ export class Intake implements Sender, PacketHandler {
 
   onBad(reason: string): void {
     this.close();
-    this.#owner.onBroken(this, `it sent what cannot be read: ${reason}`);
+    const remedy = reason === 'packet too large' ? ' (let the broker limit what it takes)' : '';
+    this.#owner.onBroken(this, `it sent what cannot be read: ${reason}${remedy}`);
   }
 
   // ── Answering ───────────────────────────────────────────────────────────────────────────────────────────

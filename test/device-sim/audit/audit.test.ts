@@ -5,12 +5,13 @@ import type { AuditStore, StoredRow } from '../../../device-sim/audit/audit-cont
 import { auditText } from '../../../device-sim/audit/audit-text.ts';
 import { openEmbeddedStore } from '../../../device-sim/audit/embedded-store.ts';
 import { createInfluxStore } from '../../../device-sim/audit/influx-store.ts';
+import { digestOf } from '../../../device-sim/field-digest.ts';
 import { encodeLine, type FieldValue } from '../../../gateway/line-protocol/encode.ts';
 import { createEmbeddedSink } from '../../../gateway/sinks/embedded.ts';
 import { type InfluxServer, startInfluxd } from '../../support/servers.ts';
 import { describeWith } from '../../support/services.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { fieldsOf, plannedReading } from '../ledger/readings.ts';
+import { fieldsOf, plannedReading, START_MS } from '../ledger/readings.ts';
 import { AUDIT_CASES } from './audit-cases.ts';
 import {
   auditOf,
@@ -154,6 +155,27 @@ describe('the audit', () => {
     expect(result.total).toMatchObject({ stored: 198, rejected: 2, lost: 0, 'unexpected-rejection': 0 });
   });
 
+  it('gives each of many equal rejections without a device to the reading that has to have it', async () => {
+    const scene = sceneOf('own', { devices: 3, readings: 1 });
+    for (const index of [0, 1, 2]) {
+      reject(scene, index);
+      const { planned } = saidOf(scene, index);
+      scene.said[index] = { ...saidOf(scene, index), planned: { ...planned, payload: Buffer.alloc(0) } };
+    }
+    const payload = digestOf(Buffer.alloc(0));
+    // The first was answered late, the second at once; of the third the gateway says whose it is.
+    saidOf(scene, 0).ackMs = 500;
+    const atMs = [START_MS + 400, START_MS + 5, START_MS + 2];
+    const rejected = scene.rejected.map((each, i) => ({
+      ...each,
+      payload,
+      atMs: atMs[i] ?? 0,
+      device: i === 2 ? 'd2' : null,
+    }));
+    const result = await auditOf({ ...scene, rejected }, memoryStore([]));
+    expect(result.total).toMatchObject({ rejected: 3, lost: 0, 'unexpected-rejection': 0 });
+  });
+
   it('says so when a good reading was rejected, or a bad one stored', async () => {
     const scene = sceneOf('own');
     reject(scene, 4);
@@ -254,10 +276,16 @@ describe('the audit', () => {
     scene.said[8] = { ...saidOf(scene, 8), planned: { ...planned, n: 2 }, row: null };
     const result = await auditOf(scene, memoryStore(rowsOf(scene)));
     expect(result.total).toMatchObject({ stored: 200, lost: 0 });
+    // A row of other bytes is theirs, whatever was said again before them.
+    const third = { ...planned, n: 3, payload: Buffer.from('{"other":0}') };
+    scene.said[12] = { ...saidOf(scene, 12), planned: third, row: saidOf(scene, 4).row };
+    const three = await auditOf(scene, memoryStore(rowsOf(scene)));
+    expect(three.total).toMatchObject({ stored: 200, lost: 0 });
+    scene.said[12] = { ...saidOf(scene, 12), row: null };
     // Other bytes are another reading, also of the same time and value.
     const other = { ...planned, n: 2, payload: Buffer.from('other') };
     scene.said[8] = { ...saidOf(scene, 8), planned: other };
-    expect((await auditOf(scene, memoryStore(rowsOf(scene)))).total).toMatchObject({ stored: 199, lost: 1 });
+    expect((await auditOf(scene, memoryStore(rowsOf(scene)))).total).toMatchObject({ stored: 198, lost: 2 });
   });
 
   it('gives each of two equal readings its row, where the later one was answered first', async () => {
@@ -283,6 +311,41 @@ describe('the audit', () => {
     const result = await auditOf(scene, memoryStore(rowsOf(scene)));
     expect(result.total).toMatchObject({ stored: 199, 'no-promise': 1, lost: 0 });
     expect(result.good).toBe(true);
+  });
+
+  it('calls nothing altered for the sake of a row that another run wrote before', async () => {
+    const scene = sceneOf('arrival', { qos: 0 });
+    saidOf(scene, 4).row = null;
+    for (const { planned, row, value } of [...scene.said])
+      if (row !== null) scene.added.push(rowOf(planned.device, row.timeNs - 55_000n * MS, fieldsOf(value)));
+    scene.added.push(rowOf(0, START_NS - 20_000n * MS, fieldsOf(saidOf(scene, 4).value)));
+    const result = await auditOf(scene, memoryStore(rowsOf(scene)));
+    expect(result.total).toMatchObject({ stored: 199, 'no-promise': 1, 'altered-time': 0 });
+    expect(result.good).toBe(true);
+  });
+
+  it('looks for a reading that says its age so long before its arrival', async () => {
+    const scene = sceneOf('arrival', { devices: 1, readings: 60 });
+    for (const [index, reading] of scene.said.entries()) {
+      const { planned, row } = reading;
+      if (planned.expected === null || row === null) throw new Error('each has a row');
+      const ageNs = BigInt((index * 7) % 50) * 1000n * MS;
+      const time = { ns: -ageNs, base: 'arrival' as const };
+      scene.said[index] = {
+        ...reading,
+        planned: { ...planned, expected: { ...planned.expected, time } },
+        row: rowOf(0, row.timeNs - ageNs, fieldsOf(reading.value)),
+      };
+    }
+    for (const mostAtOnce of [200_000, 16]) {
+      const result = await auditOf(scene, memoryStore(rowsOf(scene)), { mostAtOnce });
+      expect(result.total).toMatchObject({ stored: 60, 'altered-time': 0, lost: 0, unexpected: 0 });
+    }
+    // Seven seconds off is another time, also of an age.
+    const { row } = saidOf(scene, 20);
+    saidOf(scene, 20).row = rowOf(0, (row?.timeNs ?? 0n) + 7000n * MS, fieldsOf(20));
+    const moved = await auditOf(scene, memoryStore(rowsOf(scene)));
+    expect(moved.total).toMatchObject({ stored: 59, 'altered-time': 1 });
   });
 
   it('lets the acknowledged one of two equal readings have the only row', async () => {

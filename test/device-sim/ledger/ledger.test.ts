@@ -1,7 +1,7 @@
 import { appendFileSync, cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MQTT_FAULTS,
   PAYLOAD_FAULTS,
@@ -31,7 +31,7 @@ const planned: fc.Arbitrary<PlannedReading> = fc.record({
       time: fc.option(
         fc.record({
           ns: fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
-          base: fc.constantFrom('start', 'epoch'),
+          base: fc.constantFrom('start', 'epoch', 'arrival'),
         }),
       ),
     }),
@@ -132,6 +132,19 @@ describe('a ledger', () => {
     expect(ledger.count).toBe(1);
     expect([...ledger.answers()]).toHaveLength(1);
     await writer.close();
+  });
+
+  it('times answers from the start of the run, also where the clock was set since the process began', async () => {
+    const setBackMs = Date.now() - 3_600_000;
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(setBackMs);
+    onTestFinished(() => clock.mockRestore());
+    const folder = join(temporaryFolder('ledger'), 'l');
+    const writer = createLedger(folder, headerOf(1, { startMs: setBackMs }));
+    writer.sent(plannedReading(0, 0, 1), 0, null);
+    writer.acknowledged(0);
+    await writer.close();
+    const [answer] = openLedger(folder).answers();
+    expect(answer?.offsetMs).toBeLessThan(600_000);
   });
 
   it('says the same of two runs that sent the same, whenever they ran, and another of others', async () => {

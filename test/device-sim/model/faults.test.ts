@@ -38,6 +38,15 @@ test.each([
   expect(share).toBeLessThan(0.25);
 });
 
+test('a type flip leaves the name of the device alone: under another one nobody would look for the reading', () => {
+  const schemas = ODD_SCHEMAS.map(readingSchema).filter((schema) => schema !== null);
+  const named = schemas.find(({ telemetry }) => telemetry.device === '/serial');
+  const fleet = fleetOf({ schema: named?.$id ?? '', faults: { 'type-flip': 1 } });
+  const [device] = createModel(scenarioOf([fleet]), schemas, START_MS).devices;
+  const name = `"serial":${/"serial":("[^"]*"|[0-9]+)/.exec(device?.next(0)?.payload.toString() ?? '')?.[1]}`;
+  for (let n = 1; n < 200; n += 1) expect(device?.next(n * 1_000_000)?.payload.toString()).toContain(name);
+});
+
 test('silence is no reading at all, for a while', () => {
   const silent = say('power-meter.v1', 'silence', 0.2, 8000).filter((reading) => reading === null).length;
   expect(silent / 8000).toBeGreaterThan(0.15);

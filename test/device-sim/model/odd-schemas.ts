@@ -57,7 +57,7 @@ export const ODD_SCHEMAS: readonly Record<string, unknown>[] = [
       topics: ['probes/{site}/{device}'],
       tags: ['site'],
       constants: { vendor: 'Acme Ltd' },
-      time: { property: 'age', kind: 'age', unit: 'ms' },
+      time: { property: 'age', kind: 'age', unit: 's' },
     },
     {
       age: { type: 'integer', minimum: 0 },

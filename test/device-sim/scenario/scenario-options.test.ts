@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadScenario } from '../../../device-sim/scenario/load-scenario.ts';
-import { plainScenario, withOptions } from '../../../device-sim/scenario/scenario-options.ts';
+import { plainScenario, withAddress, withOptions } from '../../../device-sim/scenario/scenario-options.ts';
 import { scenarioFile } from '../../../device-sim/scenario/shipped.ts';
 
 const hostile = loadScenario(scenarioFile('hostile'));
@@ -57,4 +57,14 @@ test('what is said of connections is said of all MQTT fleets', () => {
   expect(scenario).toMatchObject({ url: 'ws://h:1', username: 'u' });
   for (const { link } of scenario.fleets)
     expect(link).toMatchObject({ url: null, qos: 2, maxInFlight: 7, clientId: 'c-%i' });
+});
+
+test('a host and a port change nothing else of the address', () => {
+  expect(withAddress('mqtt://127.0.0.1:1883', 'broker', undefined)).toBe('mqtt://broker:1883');
+  expect(withAddress('mqtt://127.0.0.1:1883', undefined, 1884)).toBe('mqtt://127.0.0.1:1884');
+  // The usual port of its protocol, which is not 1883.
+  expect(withAddress('mqtts://old', 'new', undefined)).toBe('mqtts://new');
+  expect(withAddress('ws://old:9001/mqtt', 'new', 9002)).toBe('ws://new:9002/mqtt');
+  expect(withAddress('mqtt://127.0.0.1:1883', '::1', undefined)).toBe('mqtt://[::1]:1883');
+  expect(() => withAddress('mqtt://127.0.0.1:1883', 'a b', undefined)).toThrow('no name of a host');
 });
