@@ -43,6 +43,14 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** Bounded as in a scenario: each has a place in memory. */
+export function parseDevices(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1 || count > 1_000_000)
+    throw new InvalidArgumentError('a whole number from 1 to 1000000');
+  return count;
+}
+
 export function parseSeed(text: string): number {
   const seed = Number(text);
   // As in a scenario: phases and faults are drawn from 32 bits of it.

@@ -20,6 +20,7 @@ import { describeSummary, type Summary } from './measure/summary.ts';
 import {
   parseBytes,
   parseCount,
+  parseDevices,
   parseDuration,
   parsePort,
   parseQos,
@@ -74,8 +75,8 @@ export function addRunCommand(program: Command, io: SimIo): void {
     .option('-P, --password <password>', 'better in DEVICE_SIM_PASSWORD')
     .option('--ca <file>', 'certificates to trust, PEM')
     .option('--insecure', 'take any certificate')
-    .option('-c, --devices <n>', 'how many in all, each with a connection of its own', parseCount)
-    .addOption(new Option('--count <n>').argParser(parseCount).hideHelp())
+    .option('-c, --devices <n>', 'how many in all, each with a connection of its own', parseDevices)
+    .addOption(new Option('--count <n>').argParser(parseDevices).hideHelp())
     .option('-i, --connect-interval <ms>', 'between two connections that are opened', parseCount)
     .option('--rate <rate>', 'of each device: 1/s, 6/min, 1/10s', parseRate)
     .option('-I, --interval <ms>', 'instead of --rate: between two readings of a device', parseCount)
@@ -99,7 +100,7 @@ export function addRunCommand(program: Command, io: SimIo): void {
     .option('--bad <share>', 'of readings that are bad on purpose', parseShare)
     .option('--schemas <paths...>', 'folders or files of reading schemas')
     .option('--seed <n>', 'the same seed gives the same readings', parseSeed)
-    .option('--serial <n>', 'so many devices on serial cables', parseCount)
+    .option('--serial <n>', 'so many devices on serial cables', parseDevices)
     .option('--serial-ack', 'the gateway acknowledges each line')
     .option('--ports <folder>', 'where serial devices make their ports')
     .option('--print-serial', "print the serial: part of the gateway's configuration for them, and end")

@@ -1,6 +1,7 @@
 /** One run of a scenario: schemas, model, links, ledger, engine and what is shown, put together. */
-import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { GatewayError } from '../gateway/errors.ts';
+import { makeFolders } from '../gateway/make-folders.ts';
 import type { Scenario } from './contracts.ts';
 import { runScenario } from './engine/run-scenario.ts';
 import { createLedger } from './ledger/create-ledger.ts';
@@ -81,5 +82,5 @@ function makePorts({ fleets }: Scenario, ports: string | null): void {
       'usage',
       'devices on serial cables make their ports in a folder: give --ports FOLDER; --print-serial prints what the gateway has to know of them',
     );
-  mkdirSync(ports, { recursive: true });
+  makeFolders(resolve(ports));
 }

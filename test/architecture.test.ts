@@ -34,6 +34,7 @@ const LEAVES = [
   'gateway/canonical-spec.ts',
   'gateway/package-root.ts',
   'gateway/folder-watch.ts',
+  'gateway/make-folders.ts',
 ];
 const LEAF_FOLDERS = ['gateway/line-protocol', 'gateway/broker-link'];
 /** Wiring: may import every stage. */

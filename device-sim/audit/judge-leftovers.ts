@@ -62,7 +62,7 @@ export function judgeLeftovers(
               (reading.acknowledged && reading.promised) ||
                 !isWithinRun(reading.expected.timeNs ?? reading.saidNs, rules)
                 ? () => true
-                : ({ timeNs }) => isWithinRun(timeNs + (reading.expected?.ageNs ?? 0n), rules),
+                : ({ timeNs }) => reading.expected?.ageNs === 0n && isWithinRun(timeNs, rules),
             ),
       () => 'altered-time',
     );

@@ -1,6 +1,7 @@
 /** `run.json` of a ledger: which run it was, and what its devices are. Nothing secret is in it. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { makeFolders } from '../../gateway/make-folders.ts';
 import type { ModelDevice, Scenario } from '../contracts.ts';
 
 /** A device as the audit has to know it. */
@@ -63,7 +64,7 @@ export function writeRunFile(folder: string, { startMs, version, scenario, devic
       };
     }),
   };
-  mkdirSync(folder, { recursive: true });
+  makeFolders(resolve(folder));
   try {
     writeFileSync(join(folder, NAME), `${JSON.stringify(run)}\n`, { flag: 'wx' });
   } catch (error) {

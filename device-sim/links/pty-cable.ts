@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, constants, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, openSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { GatewayError } from '../../gateway/errors.ts';
+import { makeFolders } from '../../gateway/make-folders.ts';
 
 const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
 const PLUG_MS = 5000;
@@ -42,7 +43,7 @@ export class PtyCable {
 
   /** @throws GatewayError `optional-missing` where socat is not installed; Error in its words where it fails. */
   static async plug(folder: string, name: string): Promise<PtyCable> {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(resolve(folder));
     // A group of its own: Ctrl-C is for the simulator, which waits for the last acknowledgements.
     const socat = spawn('socat', ['-d', '-d', '-b65536', 'pty,raw,echo=0', 'pty,raw,echo=0'], {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -24,6 +24,6 @@ export function scenarioFile(nameOrFile: string): string {
   const near = nearest(nameOrFile, known);
   throw new GatewayError(
     'usage',
-    `there is no scenario or file ${nameOrFile}${near === null ? '' : `; did you mean ${near}?`} Scenarios that ship: ${known.join(', ')}`,
+    `there is no scenario or file ${nameOrFile}${near === null ? '.' : `; did you mean ${near}?`} Scenarios that ship: ${known.join(', ')}`,
   );
 }

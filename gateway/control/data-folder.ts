@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
 import { GatewayError, messageOf } from '../errors.ts';
+import { makeFolders } from '../make-folders.ts';
 
 /**
  * Makes the data folder where it is missing, for its owner alone, and sees that it can be written.
@@ -22,23 +22,6 @@ export function makeDataFolder(dataDir: string): void {
     );
   }
   if (isFile) throw new GatewayError('data-unwritable', `the data folder ${dataDir} is a file`);
-}
-
-/**
- * Each missing folder in turn. Not `recursive`: where the system will not make a folder although its parent is there
- * (`/proc`), Node 20 then tries for ever.
- */
-function makeFolders(folder: string): void {
-  const missing: string[] = [];
-  for (let at = folder; !existsSync(at) && dirname(at) !== at; at = dirname(at)) missing.push(at);
-  for (const each of missing.reverse()) {
-    try {
-      mkdirSync(each, { mode: 0o700 });
-    } catch (error) {
-      // Another start may have been quicker.
-      if (!existsSync(each)) throw error;
-    }
-  }
 }
 
 function wordsFor(error: unknown): string {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   parseBytes,
   parseCount,
+  parseDevices,
   parseDuration,
   parsePort,
   parseQos,
@@ -33,6 +34,7 @@ test('rates, durations, shares and counts mean what they say', () => {
 test('anything else is refused with an example of what is right', () => {
   expect(() => parseRate('0/s')).toThrow('1/s');
   expect(() => parseRate('fast')).toThrow('1/s');
+  expect(() => parseDevices('1e9')).toThrow('1000000');
   expect(() => parseDuration('-1s')).toThrow('60s');
   expect(() => parseShare('101%')).toThrow('5%');
   expect(() => parseCount('1.5')).toThrow('whole number');
