@@ -20,7 +20,11 @@ describeWith(['influxd'], 'a hostile fleet', () => {
     const influx = await startInfluxd();
     await influx.createDatabase('t');
     const gateway = await startGateway({
-      config: { sinks: [{ name: 'influx', type: 'influxdb', url: influx.url, version: 1, database: 't' }] },
+      config: {
+        // Room for every rejection: one in twenty is of 300 KB.
+        store: { maxBytes: '16GiB', rejected: { maxBytes: '50%' } },
+        sinks: [{ name: 'influx', type: 'influxdb', url: influx.url, version: 1, database: 't' }],
+      },
     });
     const simulator = start(process.execPath, [
       ...[
