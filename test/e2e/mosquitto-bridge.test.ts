@@ -25,8 +25,7 @@ const CONF = `listener PORT 127.0.0.1
 allow_anonymous true
 persistence true
 persistence_location DATA/
-autosave_interval 1
-autosave_on_changes true
+autosave_interval 5
 max_queued_messages 0
 max_inflight_messages 100
 connection gateway
