@@ -19,6 +19,11 @@ const READINGS = Number(process.env.E2E_BRIDGE_READINGS ?? 4_000);
 const SEED = Number(process.env.E2E_BRIDGE_SEED ?? 20_260_102);
 const KILLS = 4;
 const RESTARTS = 2;
+/**
+ * Of Mosquitto 2.0.11: it sends all that is queued at once after its own restart, and with more than there are packet ids
+ * it calls the answers a protocol error, for ever.
+ */
+const MOST_QUEUED = 10_000;
 const startMs = Date.now() - 3_600_000;
 
 const CONF = `listener PORT 127.0.0.1
@@ -81,6 +86,7 @@ describeWith(['influxd', 'mosquitto'], 'a Mosquitto bridge to the gateway', () =
       const count = READINGS / 4;
       const kinds = ['timed', 'named'] as const;
       let sent = false;
+      let there = 0;
       const sending = Promise.all(
         kinds.flatMap((kind) =>
           ['a', 'b'].map((device) =>
@@ -91,17 +97,23 @@ describeWith(['influxd', 'mosquitto'], 'a Mosquitto bridge to the gateway', () =
               qos,
               count,
               payload: PAYLOADS[kind],
+              mayGoOn: async (seq) => {
+                while (seq * 4 - there > MOST_QUEUED) await sleep(20);
+              },
             }),
           ),
         ),
       ).then(() => {
         sent = true;
       });
-      const stored = async (): Promise<number> => (await accountOf(gateway)).total.stored;
+      const stored = async (): Promise<number> => {
+        there = (await accountOf(gateway)).total.stored;
+        return there;
+      };
       const disasters = [...Array(KILLS).fill('kill'), ...Array(RESTARTS).fill('restart')];
       for (let i = 0; i < disasters.length; i += 1) {
         const mark = ((i + random()) / disasters.length) * count * 4;
-        await until('some more came', async () => sent || (await stored()) >= mark, {
+        await until('some more came', async () => (await stored()) >= mark || sent, {
           timeoutMs: 120_000,
           everyMs: 20,
         });
@@ -115,6 +127,10 @@ describeWith(['influxd', 'mosquitto'], 'a Mosquitto bridge to the gateway', () =
           await gateway.restart();
         }
       }
+      await until('all is sent', async () => (await stored()) >= 0 && sent, {
+        timeoutMs: 60_000 + READINGS * 2,
+        everyMs: 100,
+      });
       await sending;
       await until('all came', async () => (await stored()) >= count * 4, {
         timeoutMs: 60_000 + READINGS * 2,

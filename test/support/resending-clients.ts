@@ -13,13 +13,15 @@ export interface ResendingOptions {
   readonly qos: 1 | 2;
   readonly count: number;
   readonly payload: (seq: number) => string;
+  /** Waited for before each reading (mqtt.js only). */
+  readonly mayGoOn?: (seq: number) => Promise<void>;
 }
 
 const WINDOW = 50;
 
 /** One mqtt.js client with a session, which resends after each reconnect, without DUP. */
 export async function sendByMqttJs(options: ResendingOptions): Promise<void> {
-  const { port, clientId, topic, qos, count, payload } = options;
+  const { port, clientId, topic, qos, count, payload, mayGoOn } = options;
   const client = await connectAsync(
     `mqtt://127.0.0.1:${port}`,
     { clientId, clean: false, reconnectPeriod: 50, connectTimeout: 5000, protocolVersion: 4, keepalive: 20 },
@@ -31,6 +33,7 @@ export async function sendByMqttJs(options: ResendingOptions): Promise<void> {
     while (next < count) {
       const seq = next;
       next += 1;
+      await mayGoOn?.(seq);
       // Only what it has not begun to send comes back with an error: what was published while it was still resending.
       while (!(await accepted(client.publishAsync(topic, payload(seq), { qos })))) await sleep(10);
     }

@@ -1,4 +1,7 @@
+import type { Relay } from '../../contracts.ts';
+
 const MQTT_5 = 5;
+const BRIDGED: Relay = Object.freeze({ contentType: null, userProperties: new Map<string, string>() });
 /** Bridges set the highest bit of the protocol level: Mosquitto's custom, not the standard's. */
 const BRIDGE_BIT = 0x80;
 
@@ -7,9 +10,9 @@ export function isMqtt5Connect(buffer: Buffer, start: number, end: number): bool
   return (levelOf(buffer, start, end) & ~BRIDGE_BIT) === MQTT_5;
 }
 
-/** Whether it is another broker that connects, to pass on what others sent to it. */
-export function isBridgeConnect(buffer: Buffer, start: number, end: number): boolean {
-  return (levelOf(buffer, start, end) & BRIDGE_BIT) !== 0;
+/** Where it is another broker that connects, to pass on what others sent to it; null where it is a client like any other. */
+export function relayOfConnect(buffer: Buffer, start: number, end: number): Relay | null {
+  return (levelOf(buffer, start, end) & BRIDGE_BIT) === 0 ? null : BRIDGED;
 }
 
 /** The protocol level; 0 where there is none. */

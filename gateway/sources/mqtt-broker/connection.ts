@@ -13,7 +13,8 @@ import {
 } from './acknowledgements.ts';
 import type { AedesClient } from './aedes-client.ts';
 import type { Aftermath, BrokerContext, Stalled } from './broker-context.ts';
-import { isBridgeConnect, isMqtt5Connect } from './connect-packet.ts';
+import { isMqtt5Connect, relayOfConnect } from './connect-packet.ts';
+import { endGently } from './end-gently.ts';
 import { OpenTransfers } from './open-transfers.ts';
 import { Outbox } from './outbox.ts';
 import { type PacketHandler, PacketReader } from './packet-reader.ts';
@@ -31,8 +32,6 @@ const MIN_WAIT_MS = 2000;
 const AT_ONCE = Promise.resolve();
 /** Retained messages for so many SUBSCRIBEs of one client may be under way; what it sends next waits. */
 const MAX_RETAINED_READS = 4;
-
-const BRIDGED: Relay = Object.freeze({ contentType: null, userProperties: new Map<string, string>() });
 
 /**
  * One socket. It cuts what arrives into packets, takes every PUBLISH and PUBREL itself, from the bytes to the
@@ -80,9 +79,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.ip = remoteIp(socket);
     this.address = this.ip ?? 'unknown';
     this.#reader = new PacketReader(this, context.partial);
-    const ofSession = (): Set<number> =>
-      (client.clean ? null : context.sessions.ensure(client.id))?.open ?? new Set();
-    this.#open = new OpenTransfers(ofSession, context.limits.maxInFlight);
+    this.#open = new OpenTransfers(context, client);
     client._parsingBatch = 0;
     client._nextBatch = (error) => {
       if (error) {
@@ -182,7 +179,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     else if (packet.ANSWERS.has(type) && end - start !== 2) this.end('malformed acknowledgement');
     else if (!this.#sawConnect && isMqtt5Connect(buffer, start, end)) this.#refuseVersion();
     else {
-      if (!this.#sawConnect && isBridgeConnect(buffer, start, end)) this.#relay = BRIDGED;
+      if (!this.#sawConnect) this.#relay = relayOfConnect(buffer, start, end);
       this.#sawConnect = true;
       this.#client._parser.parse(buffer.subarray(head, end));
       // These change what comes after them: they are done with first.
@@ -212,11 +209,12 @@ export class Connection implements Sender, PacketHandler, Stalled {
     this.close();
   }
 
-  /** As `end`, once the client has the answers to all that was taken: else it would come back with the same again. */
-  #endAfterAnswers(reason: string): void {
-    this.#lastWords = reason;
-    this.#reader.end();
-    if (this.#held === 0) this.end(reason);
+  /** Once the client has the answers to all that was taken: else it would come back with the same again. */
+  #endIfAnswered(): void {
+    if (this.#lastWords === null || this.#held > 0) return;
+    const fields = { client: this.#client.id, address: this.address, reason: this.#lastWords };
+    this.#context.events.emit('mqtt.disconnected', fields);
+    endGently(this.#socket, this.#context.clock, () => this.close());
   }
 
   close(): void {
@@ -280,7 +278,9 @@ export class Connection implements Sender, PacketHandler, Stalled {
     }
     const opensAgain = qos === 2 && this.#open.opensAgain(packetId);
     if (opensAgain === null) {
-      this.#endAfterAnswers('too many QoS 2 messages await their PUBREL');
+      this.#lastWords = 'too many QoS 2 messages await their PUBREL';
+      this.#reader.end();
+      this.#endIfAnswered();
       return;
     }
 
@@ -381,7 +381,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
     if (answers.length > 0) this.#socket.write(encodeAnswers(answers));
     this.#waitingSinceMs = this.#held > 0 ? this.#context.clock.monotonicMs() : 0;
     this.#client._keepaliveTimer?.refresh();
-    if (this.#lastWords !== null && this.#held === 0) this.end(this.#lastWords);
+    this.#endIfAnswered();
     this.pump();
   }
 

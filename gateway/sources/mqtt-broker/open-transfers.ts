@@ -1,16 +1,20 @@
+import type { AedesClient } from './aedes-client.ts';
+import type { BrokerContext } from './broker-context.ts';
+
 /**
  * The QoS 2 packet ids of one client between PUBLISH and PUBREL. Bounded: MQTT 3.1.1 lets nobody tell a client how many it
  * may have (MQTT 5 has its receive maximum), and a Mosquitto bridge that comes back sends all that it holds at once.
  */
 export class OpenTransfers {
-  readonly #find: () => Set<number>;
+  readonly #context: BrokerContext;
+  readonly #client: AedesClient;
   readonly #max: number;
   #ids: Set<number> | null = null;
 
-  /** `find` gives those that are open from before; asked once, when the first is needed. */
-  constructor(find: () => Set<number>, max: number) {
-    this.#find = find;
-    this.#max = max;
+  constructor(context: BrokerContext, client: AedesClient) {
+    this.#context = context;
+    this.#client = client;
+    this.#max = context.limits.maxInFlight;
   }
 
   /**
@@ -18,7 +22,7 @@ export class OpenTransfers {
    * stored is told from its repeats by `ingest`). Null when there are too many open ones.
    */
   opensAgain(packetId: number): boolean | null {
-    this.#ids ??= this.#find();
+    this.#ids ??= this.#ofSession();
     if (this.#ids.has(packetId)) return true;
     if (this.#ids.size >= this.#max) return null;
     this.#ids.add(packetId);
@@ -27,7 +31,13 @@ export class OpenTransfers {
 
   /** PUBREL came, or its message was not taken. */
   close(packetId: number): void {
-    this.#ids ??= this.#find();
+    this.#ids ??= this.#ofSession();
     this.#ids.delete(packetId);
+  }
+
+  /** Those that are open from before. Only known once the client is let in. */
+  #ofSession(): Set<number> {
+    const { clean, id } = this.#client;
+    return (clean ? null : this.#context.sessions.ensure(id))?.open ?? new Set();
   }
 }
