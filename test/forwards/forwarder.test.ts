@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Outbox, Store } from '../../gateway/store-contract.ts';
 import { type TestDeps, testDeps } from '../contracts/store-harness.ts';
+import { copyOf } from '../store/copy-of.ts';
 import { CONNECTION, ScriptedBroker } from './scripted-broker.ts';
 
 const NOT_AUTHORISED = 0x87;
@@ -329,7 +330,7 @@ describe('whatever the other side and the machine do', () => {
         ),
         fc.integer({ min: 1, max: 8 }),
         async (steps, maxInFlight) => {
-          const storage = new MemoryStorage();
+          let storage = new MemoryStorage();
           let under = bench({ maxInFlight }, storage);
           let isOpen = false;
           let count = 0;
@@ -361,6 +362,8 @@ describe('whatever the other side and the machine do', () => {
               await quiet();
             } else {
               collect();
+              // What the one before it goes on to write comes too late.
+              storage = await copyOf(storage);
               under.broker.cut('killed');
               under = bench({ maxInFlight }, storage);
               isOpen = false;

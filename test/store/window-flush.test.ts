@@ -4,6 +4,7 @@ import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Writes } from '../../gateway/store/storage.ts';
 import type { Store } from '../../gateway/store-contract.ts';
 import { quiet, testDeps } from '../contracts/store-harness.ts';
+import { copyOf } from './copy-of.ts';
 
 const MIB = 2 ** 20;
 /** What one value may cost in pages, as the storage on disk reckons it. */
@@ -31,17 +32,7 @@ class WatchedStorage extends MemoryStorage {
     );
     if (!this.isWatched) return;
     this.costs.push(cost);
-    this.states.push(await this.#copy());
-  }
-
-  async #copy(): Promise<MemoryStorage> {
-    const copy = new MemoryStorage();
-    await copy.commit((writes) => {
-      for (const table of ['log', 'state', 'sinks'] as const) {
-        for (const { key, value } of this.entries(table)) writes.put(table, key, value);
-      }
-    });
-    return copy;
+    this.states.push(await copyOf(this));
   }
 }
 
