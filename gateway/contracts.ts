@@ -59,6 +59,11 @@ export interface Relay {
    * point.
    */
   readonly isShared?: boolean;
+  /**
+   * Only where a peer has passed it on to us: when it came to that one, ms since the epoch, and it counts as having arrived
+   * then; null: the peer's clock was not set.
+   */
+  readonly arrivedMs?: number | null;
 }
 
 /** One arrival as its source hands it over. The payload is only read, and not kept after `ingest` returns. */
@@ -209,6 +214,8 @@ export interface Point {
   readonly line: string;
   /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
   readonly recognisable: boolean;
+  /** The timestamp is the reading's own: whichever gateway takes it, it comes out the same. */
+  readonly hasOwnTime: boolean;
   readonly series: Series;
   /**
    * Null where the schema declares none, or the reading does not have all of it. Ingest gives one made of its bytes to a

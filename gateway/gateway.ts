@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { createApi } from './api/create-api.ts';
 import type { GatewayConfig } from './config/gateway-config.ts';
+import { outgoingOf } from './config/peers.ts';
 import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
 import { openDoor } from './control/door.ts';
 import { messageOf } from './errors.ts';
 import { createForwards } from './ingest/forwards.ts';
+import { createHomes } from './ingest/homes.ts';
 import { createInterpret } from './ingest/interpret.ts';
 import { createKeep } from './ingest/keep.ts';
 import { createRepeats } from './ingest/repeats.ts';
@@ -132,7 +134,8 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     { store, ledgers, clock, events, onWrite: (sink, ms) => timings?.wrote(sink, ms) },
     up,
   );
-  const forwarding = startForwards(config.forward, { store, events, clock, registry }, up);
+  const outgoing = outgoingOf(config);
+  const forwarding = startForwards(outgoing, { store, events, clock, registry }, up);
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);
@@ -151,6 +154,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     repeats,
     retained,
     forwards,
+    homes: createHomes(config.peers),
     arrival: wall.arrival,
     topics,
     clock,
@@ -199,7 +203,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     running: { startedMs, sources, forwards: forwarding, sinkHealth: deliveries.health, topics },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
-    configuredForwards: new Set(config.forward.map(({ name }) => name)),
+    configuredForwards: new Set(outgoing.map(({ name }) => name)),
     schemas: () => schemaIds(readings),
     schemaErrors: () => readings.problems().length,
     nearest,

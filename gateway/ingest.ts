@@ -11,6 +11,7 @@ import type {
 } from './contracts.ts';
 import { isRefusal } from './errors.ts';
 import type { Forwards } from './ingest/forwards.ts';
+import type { Homes } from './ingest/homes.ts';
 import type { Interpret } from './ingest/interpret.ts';
 import { accountedDevice, type Keep } from './ingest/keep.ts';
 import type { Repeat, Repeats } from './ingest/repeats.ts';
@@ -27,6 +28,8 @@ export interface IngestDeps {
   readonly retained: RetainedReplays;
   /** Null where nothing is forwarded to other brokers. */
   readonly forwards: Forwards | null;
+  /** Null where this gateway has no peers. */
+  readonly homes: Homes | null;
   readonly arrival: ArrivalClock;
   readonly topics: TopicsSeen;
   readonly clock: Clock;
@@ -51,18 +54,20 @@ const AT_ONCE: Promise<void> = Promise.resolve();
  * exactly one outcome. The promise it returns belongs to the group, not to the message.
  */
 export function createIngest(deps: IngestDeps): Ingest {
-  const { readings, interpret, keep, store, repeats, retained, forwards, arrival, topics, clock } = deps;
+  const { readings, interpret, keep, store, repeats, retained, forwards, homes, arrival, topics, clock } =
+    deps;
   const { unrouted, maxPayloadBytes } = deps;
 
   function ingest(message: Message): Ingested {
-    const nowMs = clock.nowMs();
     const { relay, transfer } = message;
+    const nowMs = relay?.arrivedMs ?? clock.nowMs();
     const route = readings.route(message.topic);
     topics.saw(message.topic, message.payload, route?.schemas ?? NO_SCHEMAS, nowMs);
     // Another broker does not say that somebody cleared a retained message: it sends what has no payload.
     const clearsRetained = message.payload.length === 0 && (message.retain || relay !== null);
-    // What a serial port sends is never ordinary MQTT: it would be acknowledged, and be nowhere.
-    const passes = route === null && unrouted === 'forward' && message.source !== 'serial';
+    const isParcel = relay !== null && relay.arrivedMs !== undefined;
+    // What a serial port or a peer sends is never ordinary MQTT: it would be acknowledged, and be nowhere.
+    const passes = route === null && unrouted === 'forward' && message.source !== 'serial' && !isParcel;
     if (clearsRetained || passes) return pass(message);
 
     const group = openGroup(message, route);
@@ -80,10 +85,12 @@ export function createIngest(deps: IngestDeps): Ingest {
     group.arrivedAt(arrival.highWaterMs);
     // The clock may have been set in between.
     if (wasProvisional || arrival.isProvisional) group.markProvisional();
+    const home = homes?.homeOf(message, interpreted) ?? null;
+    if (home !== null) return sendHome(home, message, route, interpreted, group, nowMs);
     const { outcomes, originals } = keep(message, route, interpreted, group, nowMs);
     // Not before it is kept: a resend of what was not must never be taken for a repeat.
     if (transfer !== null) repeats.remember(message, transfer, interpreted.length, group);
-    if (relay !== null) {
+    if (relay !== null && !isParcel) {
       // With an original under way, this group's commit does not say that all of it is stored.
       if (originals === null) retained.remember(message, group);
       else retained.forget(message, group);
@@ -145,6 +152,30 @@ export function createIngest(deps: IngestDeps): Ingest {
       if (isRefused || error.code === 'stopping') throw error;
       return { outcomes: ONE_FORWARDED, committed: AT_ONCE };
     }
+  }
+
+  /** A peer keeps it: here it only passes, as durably. */
+  function sendHome(
+    home: string,
+    message: Message,
+    route: Route | null,
+    held: readonly Reading[],
+    group: Group,
+    nowMs: number,
+  ): Ingested {
+    const { transfer, source } = message;
+    const fallback = accountedDevice(message, route);
+    for (const { device } of held) {
+      group.receive(source, device ?? fallback, 1);
+      group.count(source, device ?? fallback, 'forwarded', 1);
+    }
+    homes?.send(home, message, arrival.isProvisional ? null : nowMs, group);
+    if (transfer !== null) repeats.remember(message, transfer, held.length, group);
+    retained.remember(message, group);
+    return {
+      outcomes: held.length === 1 ? ONE_FORWARDED : held.map(() => FORWARDED),
+      committed: group.committed,
+    };
   }
 
   /** What another broker keeps, and sends once more: nothing of it is stored. */

@@ -8,6 +8,7 @@ import type { SinkHealth } from '../gateway/sink-contract.ts';
 import { createInfluxSink } from '../gateway/sinks/influxdb.ts';
 import type { Settlement } from '../gateway/store-contract.ts';
 import { FakeLog } from './support/fake-delivery.ts';
+import { influxAt } from './support/influx-sink.ts';
 import { until } from './support/processes.ts';
 import { type InfluxServer, startInfluxd } from './support/servers.ts';
 import { describeWith } from './support/services.ts';
@@ -26,18 +27,7 @@ function deliverTo(url: string, database: string, version: 'auto' | 1 = 'auto'):
   const settlements: Settlement[] = [];
   const events: string[] = [];
   let health: SinkHealth | undefined;
-  const sink = createInfluxSink({
-    url,
-    version,
-    database,
-    org: null,
-    bucket: null,
-    username: null,
-    password: null,
-    token: null,
-    gzip: 'auto',
-    timeoutMs: 5000,
-  });
+  const sink = createInfluxSink(influxAt(url, { version, database }));
   const loop = new DeliveryLoop(
     {
       sink,

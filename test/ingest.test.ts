@@ -12,6 +12,7 @@ import { createTopicsSeen } from '../gateway/operations/topics-seen.ts';
 import { loadReadings } from '../gateway/readings/load-schemas.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { Store } from '../gateway/store-contract.ts';
+import { messageOn } from './support/message.ts';
 import { ledgersWith } from './support/no-ledgers.ts';
 
 const NOW_MS = 1_750_000_000_000;
@@ -19,21 +20,7 @@ const clock: Clock = { nowMs: () => NOW_MS, monotonicMs: () => 0, sleep: () => n
 const TOPIC = 'sensors/kitchen/environment';
 
 function message(payload: string | Buffer, rest: Partial<Message> = {}): Message {
-  return {
-    source: 'mqtt',
-    topic: TOPIC,
-    payload: Buffer.from(payload),
-    client: 'c1',
-    username: null,
-    device: null,
-    transfer: null,
-    retain: false,
-    address: null,
-    format: null,
-    receipts: false,
-    relay: null,
-    ...rest,
-  };
+  return messageOn(TOPIC, payload, rest);
 }
 
 describe('ingest', () => {
@@ -57,6 +44,7 @@ describe('ingest', () => {
       repeats: createRepeats(clock),
       retained: createRetainedReplays(),
       forwards: null,
+      homes: null,
       arrival: createArrivalClock(clock, 0),
       topics: createTopicsSeen(),
       clock,

@@ -16,6 +16,7 @@ import { createReplay, type Replay } from '../gateway/replay.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { RejectionFilter, Store } from '../gateway/store-contract.ts';
 import { arrival, readingsOf, schema } from './readings/under-test.ts';
+import { messageOn } from './support/message.ts';
 import { ledgersWith } from './support/no-ledgers.ts';
 
 const NOW_MS = 1_750_000_000_000;
@@ -54,27 +55,14 @@ function send(payload: string | Buffer, readings: Readings, rest: Partial<Messag
     repeats: createRepeats(clock),
     retained: createRetainedReplays(),
     forwards: null,
+    homes: null,
     arrival,
     topics: createTopicsSeen(),
     clock,
     unrouted: 'reject',
     maxPayloadBytes: 10_000,
   });
-  return ingest.ingest({
-    source: 'mqtt',
-    topic: 't/kitchen',
-    payload: Buffer.from(payload),
-    client: 'c1',
-    username: null,
-    device: null,
-    transfer: null,
-    retain: false,
-    address: null,
-    format: null,
-    receipts: false,
-    relay: null,
-    ...rest,
-  }).committed;
+  return ingest.ingest(messageOn('t/kitchen', payload, rest)).committed;
 }
 
 const NO_SINKS: SinkReplays = () => ({ why: 'no sinks here' });

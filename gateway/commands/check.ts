@@ -80,6 +80,10 @@ async function allChecks(
     [
       ...config.brokers.map(({ name, connection }) => ({ name: `broker ${name}`, connection })),
       ...config.forward.map(({ name, connection }) => ({ name: `forward ${name}`, connection })),
+      ...(config.peers?.others ?? []).map(({ name, link }) => ({
+        name: `peer ${name}`,
+        connection: link.connection,
+      })),
     ].map(({ name, connection }) => checkBroker(name, connection, parts)),
   );
   return [...checks, ...asked.flat(), ...brokers];

@@ -2,6 +2,7 @@ import { systemClock } from '../clocks/clock.ts';
 import { RELEASED_MS } from '../clocks/wall-clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { loadDevices } from '../config/live-devices.ts';
+import { outgoingOf } from '../config/peers.ts';
 import { GatewayError } from '../errors.ts';
 import { createForwards } from '../ingest/forwards.ts';
 import { createInterpret } from '../ingest/interpret.ts';
@@ -33,7 +34,7 @@ export function offlineOperations(
   const clock = systemClock;
   const sinks = new Set(config.sinks.map(({ name }) => name));
   // What a replay stores goes out too, when a gateway runs again.
-  for (const forward of config.forward) store.openOutbox(forward.name, forward);
+  for (const forward of outgoingOf(config)) store.openOutbox(forward.name, forward);
   const formats = parts.createFormats(config);
   const { devices: settings, problems } = loadDevices(config);
   const book: DeviceBook = { of: (device) => settings.get(device) ?? null, version: 0 };
@@ -80,7 +81,7 @@ export function offlineOperations(
     running: null,
     store,
     configuredSinks: sinks,
-    configuredForwards: new Set(config.forward.map(({ name }) => name)),
+    configuredForwards: new Set(outgoingOf(config).map(({ name }) => name)),
     schemas: () => [],
     schemaErrors: () => 0,
     nearest: () => null,

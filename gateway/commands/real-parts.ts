@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { probeBroker } from '../broker-link/probe-broker.ts';
 import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import { sharesAlone } from '../config/peers.ts';
 import { createSink } from '../delivery/delivery-sink.ts';
 import { messageOf } from '../errors.ts';
 import { createFormats, formatProblem } from '../formats/formats.ts';
@@ -18,12 +19,12 @@ import type { CommandParts } from './command-parts.ts';
 /** The gateway itself, for the commands. */
 export const realParts: CommandParts = {
   runGateway: (config, deps, signal) => createGateway(config, deps).run(signal),
-  loadReadings: ({ schemasDir, brokers }, mapping) => {
-    const fromBrokers = brokers.length > 0;
-    if (mapping === undefined) return loadReadings(schemasDir, { formatProblem, fromBrokers });
+  loadReadings: ({ schemasDir, brokers, peers }, mapping) => {
+    const origins = { fromBrokers: brokers.length > 0, sharesAlone: sharesAlone({ brokers, peers }) };
+    if (mapping === undefined) return loadReadings(schemasDir, { formatProblem, ...origins });
     const { clocks, book, isForStore } = mapping;
     const ticks = new TickCounter(isForStore ? { startedMs: systemClock.nowMs() } : { fresh: true });
-    return loadReadings(schemasDir, { formatProblem, fromBrokers, clocks, book, ticks });
+    return loadReadings(schemasDir, { formatProblem, ...origins, clocks, book, ticks });
   },
   createFormats: ({ limits }) =>
     createFormats({ maxDepth: limits.payloadDepth, maxKeys: limits.payloadKeys }),

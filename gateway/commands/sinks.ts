@@ -67,10 +67,12 @@ export function sinksText(sinks: readonly SinkReport[], nowMs: number): string {
   );
   const notes = sinks.flatMap(({ name, configured, reason, pending }) => {
     const shown = printable(name, 64);
-    if (!configured)
+    if (!configured) {
+      const held = pending === 0 ? 'will hold back what comes' : `holds ${count(pending)} readings back`;
       return [
-        `${shown} is no longer configured and holds ${count(pending)} readings back: \`telemetry-gateway sinks forget ${shown}\` lets them go\n`,
+        `${shown} is no longer configured and ${held}: \`telemetry-gateway sinks forget ${shown}\` lets them go\n`,
       ];
+    }
     return reason === null ? [] : [`${shown}: ${printable(reason, 512)}\n`];
   });
   return notes.length === 0 ? listed : `${listed}\n${notes.join('')}`;
@@ -101,6 +103,7 @@ export function forwardsText(forwards: readonly ForwardReport[], nowMs: number):
   );
   const notes = forwards.flatMap(({ name, configured, reason, pending }) => {
     const shown = printable(name, 64);
+    if (!configured && pending === 0) return [];
     if (!configured)
       return [
         `${shown} is no longer configured and keeps ${count(pending)} messages: \`telemetry-gateway sinks forget ${shown}\` lets them go\n`,

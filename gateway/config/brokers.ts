@@ -11,7 +11,7 @@ import type { RawBroker, RawSubscription } from './raw-config.ts';
 type Subscription = BrokerConfig['subscribe'][number];
 
 /** Sources of the gateway's own: a broker is a source of its name. */
-const RESERVED_NAMES = new Set(['mqtt', 'serial', 'http', 'replay', 'gateway']);
+const RESERVED_NAMES = new Set(['mqtt', 'serial', 'http', 'peer', 'replay', 'gateway']);
 
 /** Completes the entries of `brokers:` and checks what a schema cannot say. */
 export function normaliseBrokers(

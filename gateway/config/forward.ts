@@ -53,6 +53,7 @@ function normaliseOne(
     maxInFlight: raw.maxInFlight,
     maxBacklogBytes: parseSize(raw.maxBacklog) ?? Number.MAX_SAFE_INTEGER,
     whenFull: raw.whenFull,
+    givesUp: true,
   };
 }
 

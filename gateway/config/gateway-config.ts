@@ -124,6 +124,15 @@ export interface ForwardConfig {
   readonly maxInFlight: number;
   readonly maxBacklogBytes: number;
   readonly whenFull: 'block' | 'drop-oldest';
+  /** A message at which the other side ends the connection each time is dropped; false: it waits. */
+  readonly givesUp: boolean;
+}
+
+/** The gateways that share subscriptions with this one. */
+export interface PeersConfig {
+  /** Of this gateway, as the others know it. */
+  readonly name: string;
+  readonly others: readonly { readonly name: string; readonly link: ForwardConfig }[];
 }
 
 export interface GatewayConfig {
@@ -144,6 +153,8 @@ export interface GatewayConfig {
   };
   readonly brokers: readonly BrokerConfig[];
   readonly forward: readonly ForwardConfig[];
+  /** Null: none. */
+  readonly peers: PeersConfig | null;
   readonly serial: readonly SerialPortConfig[];
   /** Null: no HTTP. */
   readonly http: ListenerConfig | null;

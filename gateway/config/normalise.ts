@@ -5,6 +5,7 @@ import { normaliseBrokers } from './brokers.ts';
 import { isOwnListener, normaliseForward } from './forward.ts';
 import type { GatewayConfig, ListenerConfig } from './gateway-config.ts';
 import { isLoopback } from './loopback.ts';
+import { normalisePeers } from './peers.ts';
 import type { RawConfig, RawListener } from './raw-config.ts';
 import { normaliseSerial } from './serial.ts';
 import { normaliseSinks } from './sinks.ts';
@@ -47,10 +48,15 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
   const sinks = normaliseSinks(raw.sinks, base, context);
   const sinkNames = sinks.map(({ name }) => name);
   const forward = normaliseForward(raw.forward, { base, brokers, sinkNames, listeners }, context);
+  const peers = normalisePeers(raw.peers, base, context);
   reportSharedClientIds(
     [
       ...brokers.map(({ connection }, i) => ({ pointer: `/brokers/${i}`, connection })),
       ...forward.map(({ connection }, i) => ({ pointer: `/forward/${i}`, connection })),
+      ...(peers?.others ?? []).map(({ link }, i) => ({
+        pointer: `/peers/others/${i}`,
+        connection: link.connection,
+      })),
     ],
     context,
   );
@@ -82,6 +88,7 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
     },
     brokers,
     forward,
+    peers,
     serial: normaliseSerial(raw.serial, base, context),
     http: raw.http === false ? null : listener(raw.http, '/http', context),
     store: {

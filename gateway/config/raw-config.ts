@@ -107,6 +107,18 @@ export interface RawForward extends Omit<RawBrokerConnection, 'url' | 'cleanStar
   whenFull: 'block' | 'drop-oldest';
 }
 
+export interface RawPeer
+  extends Omit<RawBrokerConnection, 'protocol' | 'cleanStart' | 'sessionExpiry' | 'will'> {
+  name: string;
+  maxInFlight: number;
+  maxBacklog: string;
+}
+
+export interface RawPeers {
+  name: string;
+  others: RawPeer[];
+}
+
 export interface RawConfig {
   data: string;
   schemas?: string;
@@ -133,6 +145,7 @@ export interface RawConfig {
   };
   brokers: RawBroker[];
   forward: RawForward[];
+  peers?: RawPeers;
   serial: RawSerialPort[];
   http: false | RawListener;
   store: {

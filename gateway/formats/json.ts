@@ -38,7 +38,7 @@ export function createScalarFormat(bounds: JsonBounds = DEFAULT_JSON_BOUNDS): Fo
   const json = createJsonFormat(bounds);
   return {
     name: 'scalar',
-    elements: () => null,
+    elements: jsonElements,
     decode(payload) {
       if (payload.length > MAX_TEXT_BYTES) return json.decode(payload);
       const text = textOf(payload, REMEDY).trim();

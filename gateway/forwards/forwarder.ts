@@ -21,6 +21,8 @@ export interface ForwardOptions {
   readonly prefix: string;
   readonly retain: boolean;
   readonly maxInFlight: number;
+  /** A message at which the other side ends the connection each time is dropped; false: somebody has to mend that side. */
+  readonly givesUp: boolean;
 }
 
 export interface ForwarderDeps {
@@ -68,7 +70,7 @@ interface Hold {
  * `deadly-message.ts`): those are counted as dropped, and told.
  */
 export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): Forwarder {
-  const { name, connection, retain, maxInFlight } = options;
+  const { name, connection, retain, maxInFlight, givesUp } = options;
   const { outbox, events, clock, random } = deps;
   const stopping = new AbortController();
   const flights = new InFlight();
@@ -126,7 +128,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     session = null;
     whenIdle();
     const { head } = flights;
-    if (!deadly.lost(head, clock.monotonicMs()) || head === null) return;
+    if (!givesUp || !deadly.lost(head, clock.monotonicMs()) || head === null) return;
     giveUp(head, 'the broker ends the connection whenever it gets it');
     answered();
   }
@@ -220,7 +222,8 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     if (result.reasonCode === null && session?.closed === true) return;
     const decision = decide(result);
     if (decision.kind === 'drop') giveUp(flight, decision.words);
-    else if (!isWanted(flight.topic)) giveUp(flight, `${decision.words}, and no longer configured`);
+    else if (givesUp && !isWanted(flight.topic))
+      giveUp(flight, `${decision.words}, and no longer configured`);
     else {
       const words = `${decision.words} (topic ${printable(flight.topic, MAX_TOPIC_SHOWN)})`;
       holdBack({ ...decision, words });

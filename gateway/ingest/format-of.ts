@@ -9,7 +9,8 @@ export function formatOf(
   route: Pick<Route, 'format' | 'namesFormat'>,
 ): string {
   const { format, relay } = message;
-  if (format !== null) return format;
+  // JSON on a topic of bare values is read as there is usual, which is wider: a word may be one that is declared missing.
+  if (format !== null) return format === 'json' && route.format === 'scalar' ? 'scalar' : format;
   return relay === null || route.namesFormat ? route.format : byContentType(relay, route.format);
 }
 

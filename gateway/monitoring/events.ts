@@ -28,6 +28,10 @@ export const EVENTS = {
   'start.store': event('info', 'what is acknowledged is on disk in {folder}'),
   'start.sink': event('info', 'readings go to {where} (sink {sink})'),
   'start.forward': event('info', 'messages on {topics} go on to {url} (forward {forward})'),
+  'start.peer': event(
+    'info',
+    'readings whose repeats peer {peer} has to recognise are passed on to it at {url}; this gateway is {name}',
+  ),
   'gateway.started': event('info', 'telemetry-gateway {version} is running'),
   'gateway.stopping': event('info', 'stopping: {reason}'),
   'gateway.stopped': event('info', 'stopped'),
@@ -175,6 +179,7 @@ export const EVENTS = {
   'schema.removed': event('info', 'reading schema {id} is no longer in force: {file} is gone'),
   'schema.problem': event('error', '{problem}; {consequence}'),
   'schema.sender-unknown': event('warn', '{problem}'),
+  'schema.shared-alone': event('warn', '{problem}'),
   'schema.mended': event('info', 'all reading schemas are in order again'),
   'schema.not-kept': event(
     'error',

@@ -1,7 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import { OUTCOMES } from '../contracts.ts';
 import type { SinkHealth } from '../sink-contract.ts';
 import type { Account, SinkLedger, StoreStatus } from '../store-contract.ts';
+import { collectedMetrics } from './collected-metrics.ts';
 
 /** All that a scrape tells; taken once per scrape, so its numbers belong together. */
 export interface MetricsSnapshot {
@@ -36,9 +37,6 @@ export interface MetricsOptions {
 const DISK_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const NETWORK_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-type Labels = Readonly<Record<string, string>>;
-type Values = Iterable<readonly [Labels, number]>;
-
 /**
  * The gateway's metrics. Readings cost nothing here: what is counted is read off the store's own account when somebody
  * asks.
@@ -58,42 +56,7 @@ export function createMetrics({ registry, snapshot, nowMs, version, nodeVersion 
     return shared;
   }
 
-  function counter(
-    name: string,
-    help: string,
-    labelNames: string[],
-    values: (now: MetricsSnapshot) => Values,
-  ): void {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const [labels, value] of values(current())) this.inc(labels, value);
-      },
-    });
-  }
-
-  function gauge(
-    name: string,
-    help: string,
-    labelNames: string[],
-    values: (now: MetricsSnapshot) => Values,
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const [labels, value] of values(current())) this.set(labels, value);
-      },
-    });
-  }
-
+  const { counter, gauge } = collectedMetrics(registry, current);
   counter(
     'gateway_messages_total',
     'Readings by source and by where they ended; the five outcomes add up to what was received.',

@@ -22,6 +22,7 @@ import { bindSeries } from './series-plan.ts';
 import type { TickCounter } from './tick-counter.ts';
 import { FIELD_CAPTURE } from './topic-pattern.ts';
 import { TwoGenerations } from './two-generations.ts';
+import { inWords } from './violation-words.ts';
 
 /** A schema on one topic: what the topic tells is worked out. */
 export interface BoundSchema {
@@ -141,11 +142,12 @@ export function bindSchema(
     if (out.violations.length > 0) out.violations = [];
     writerOf(device)(reading, out);
     if (out.violations.length > 0) return bad(reading, device, 'invalid', out.violations);
-    if (out.text === '') return bad(reading, device, 'invalid', [nothingLeft(out)]);
+    if (out.text === '') return bad(reading, device, 'invalid', [nothingLeft(out, fieldName, value)]);
 
+    const { relay } = message;
     const ns =
-      message.relay?.isShared === true
-        ? clock.nextNsByName(contentName(told, reading), key, arrival, ticks)
+      relay?.isShared === true
+        ? clock.nextNsByName(contentName(told, reading), key, arrival, ticks, relay.arrivedMs ?? null)
         : clock.nextNs(key, arrival, ticks);
     if (ns === null) return bad(reading, device, 'invalid', [standsStill(clock.pointer)]);
     if (ticks === context.ticks) {
@@ -159,6 +161,7 @@ export function bindSchema(
       schema: id,
       line: `${key} ${out.text}${clock.originalField} ${ns}\n`,
       recognisable: clock.isRecognisable || named !== null,
+      hasOwnTime: clock.hasOwnTime,
       series: told,
       identity: named,
       sentUs: clock.sentUs,
@@ -196,13 +199,23 @@ export function seqOf(reading: unknown): number | null {
   return typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : null;
 }
 
-function nothingLeft({ missing, ignored }: Written): Violation {
-  const parts = [
-    ...(missing > 0 ? [`${missing} without a value`] : []),
-    ...(ignored > 0 ? [`${ignored} that the schema does not store`] : []),
-  ];
-  const has = parts.length === 0 ? 'no properties to store' : `only properties ${parts.join(' and ')}`;
-  return { pointer: '', message: `must have at least one field to store, has ${has}` };
+/** @param field what the topic names, where `value` is a bare one */
+function nothingLeft({ missing, ignored }: Written, field: string | null, value: unknown): Violation {
+  return { pointer: '', message: `must have at least one field to store, ${whatIsThere()}` };
+
+  function whatIsThere(): string {
+    if (missing === 1 && ignored === 0) {
+      if (field === null) return 'the only one is null or declared missing';
+      return value === null
+        ? 'the only one is null'
+        : `the only one is declared missing: got ${inWords(value)}`;
+    }
+    const parts = [
+      ...(missing > 0 ? [`${missing} null or declared missing`] : []),
+      ...(ignored > 0 ? [`${ignored} that the schema does not store`] : []),
+    ];
+    return parts.length === 0 ? 'has no properties to store' : `has only properties ${parts.join(' and ')}`;
+  }
 }
 
 function standsStill(pointer: string): Violation {

@@ -131,7 +131,8 @@ function routeOf(
   };
   return {
     schemas: bound.map(({ schema }) => schema.id),
-    format: named ?? usual,
+    // On a topic of bare values JSON is read as there is usual, which is wider: a word may be one that is declared missing.
+    format: named === null || named === 'json' ? usual : named,
     namesFormat: named !== null,
     deviceOf: (message) => first?.deviceOf(message) ?? null,
     interpret(value, message, arrival, nowMs) {

@@ -9,7 +9,7 @@ import { ANY_FORMAT, type FormatProblem, type MappingDeps, NO_BOOK, NO_CLOCKS } 
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
 import { createSchemaHistory, type Documents } from './schema-history.ts';
-import { senderProblems } from './sender-unknown.ts';
+import { senderProblems, shareProblems } from './sender-unknown.ts';
 import { TickCounter } from './tick-counter.ts';
 
 /** Left out: every format is taken at its word, no clock is known, no device has settings. */
@@ -21,6 +21,8 @@ export interface LiveReadingsOptions extends Partial<MappingDeps> {
   readonly formatProblem?: FormatProblem;
   /** Readings come from other brokers too: schemas that want to know their sender are told of. */
   readonly fromBrokers?: boolean;
+  /** As in `LoadOptions`; each is a warning. */
+  readonly sharesAlone?: boolean;
   readonly settleMs?: number;
   readonly pollMs?: number;
 }
@@ -142,6 +144,10 @@ export async function createLiveReadings(options: LiveReadingsOptions): Promise<
     if (options.fromBrokers === true) {
       for (const problem of senderProblems(changed))
         events.emit('schema.sender-unknown', { problem: problemText(problem) });
+    }
+    if (options.sharesAlone === true) {
+      for (const problem of shareProblems(changed))
+        events.emit('schema.shared-alone', { problem: problemText(problem) });
     }
     const texts = [
       ...changed.map(({ file, text }) => ({ file, text })),

@@ -5,7 +5,7 @@ import { type CompiledReadings, compileReadings } from './compile-readings.ts';
 import { ANY_FORMAT, type FormatProblem, type MappingDeps } from './mapping-deps.ts';
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
-import { senderProblems } from './sender-unknown.ts';
+import { senderProblems, shareProblems } from './sender-unknown.ts';
 import { TickCounter } from './tick-counter.ts';
 
 /** A larger file is a problem of its own; a copy of each is kept in the store. */
@@ -23,6 +23,8 @@ export interface LoadOptions extends Partial<MappingDeps> {
   readonly formatProblem?: FormatProblem;
   /** Readings come from other brokers too: a note for each schema that wants to know their sender. */
   readonly fromBrokers?: boolean;
+  /** What is read from brokers is shared with gateways that are no peers: a note for each schema that minds. */
+  readonly sharesAlone?: boolean;
 }
 
 /** For commands that look at a folder once. */
@@ -111,7 +113,7 @@ export function loadSchemas(dir: string, formatProblem: FormatProblem = ANY_FORM
 
 /** As a command needs it: in a process of its own, where no reading was stored before. */
 export function loadReadings(dir: string, options: LoadOptions = {}): LoadedReadings {
-  const { formatProblem, fromBrokers = false, ...deps } = options;
+  const { formatProblem, fromBrokers = false, sharesAlone = false, ...deps } = options;
   const { schemas, problems } = loadSchemas(dir, formatProblem);
   const readings = compileReadings(schemas, { ticks: new TickCounter({ fresh: true }), ...deps });
   return {
@@ -120,6 +122,7 @@ export function loadReadings(dir: string, options: LoadOptions = {}): LoadedRead
     problems,
     notes: [
       ...(fromBrokers ? senderProblems(schemas) : []),
+      ...(sharesAlone ? shareProblems(schemas) : []),
       ...schemas.flatMap((schema) =>
         schema.plan.unmapped.map(({ pointer, why }) =>
           schema.problem(pointer, `is checked, but not stored (${why})`),

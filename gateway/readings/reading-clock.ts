@@ -14,6 +14,7 @@ const RUNS_AHEAD_US = 86_400 * 1e6;
 const MAX_KEPT_US = 9.2e18;
 const NS_PER_US = 1000;
 const US_PER_MS = 1000;
+const NS_PER_MS = 1_000_000;
 
 /**
  * Which time one reading after the other gets: `look` decides, and the properties say what it has decided, until the next
@@ -67,6 +68,14 @@ export class ReadingClock {
       : this.lookAtTime(plan.reader, policy, value, device, nowMs);
   }
 
+  /**
+   * Every gateway gives the reading the same time: the one that it says, which is trusted. Whether another policy believes
+   * it depends on what is known of the device's clock; an age counts from the arrival.
+   */
+  get hasOwnTime(): boolean {
+    return this.isOwn && this.plan?.isAge === false && this.plan.clock === 'trust';
+  }
+
   /** The timestamp of the line; null where the device's clock stands still. */
   nextNs(seriesKey: string, arrival: ArrivalClock, ticks: TickCounter): string | null {
     const { own } = this;
@@ -79,12 +88,20 @@ export class ReadingClock {
   /**
    * The same, where other gateways may store the same reading: the digits that the device's time does not have come from
    * `name`, so that it is one point for all. Of two readings of one series in one tick, one in `span` pairs would meet.
+   *
+   * @param arrivedMs when it came to the gateway that has passed it on; null where it came to this one
    */
-  nextNsByName(name: Identity, seriesKey: string, arrival: ArrivalClock, ticks: TickCounter): string | null {
+  nextNsByName(
+    name: Identity,
+    seriesKey: string,
+    arrival: ArrivalClock,
+    ticks: TickCounter,
+    arrivedMs: number | null,
+  ): string | null {
     const { us, span } = this.own;
+    if (!this.isOwn && arrivedMs !== null) return withDigits(arrivedMs, name, NS_PER_MS);
     if (!this.isOwn || span === 1) return this.nextNs(seriesKey, arrival, ticks);
-    const digits = span === NS_PER_US ? 3 : 6;
-    return `${span === NS_PER_US ? us : us / US_PER_MS}${String(name.low % span).padStart(digits, '0')}`;
+    return withDigits(span === NS_PER_US ? us : us / US_PER_MS, name, span);
   }
 
   /** The device's own time of any reading, also of one that is not valid. Ends what `look` has decided. */
@@ -143,4 +160,9 @@ export class ReadingClock {
     this.atMs = own.us / 1000;
     return null;
   }
+}
+
+/** @param span ns in one tick of `time`: a power of ten */
+function withDigits(time: number, name: Identity, span: number): string {
+  return `${time}${String(name.low % span).padStart(String(span).length - 1, '0')}`;
 }

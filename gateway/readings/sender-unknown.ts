@@ -18,3 +18,21 @@ export function senderProblems(schemas: readonly ReadingSchema[]): readonly Prob
     ];
   });
 }
+
+/**
+ * Schemas whose repeats only the gateway recognises that stored the first: those with an identity, and a time that is not
+ * the same whichever gateway takes the reading. Where several share what they read and are no peers, such a reading may be
+ * stored by two of them.
+ */
+export function shareProblems(schemas: readonly ReadingSchema[]): readonly Problem[] {
+  return schemas.flatMap((schema) => {
+    const { identity, time } = schema.plan;
+    if (identity.length === 0 || (time !== null && !time.isAge && time.clock === 'trust')) return [];
+    return [
+      schema.problem(
+        '/telemetry/identity',
+        'tells repeats only to the gateway that has the first, and `brokers:` shares what it reads with other gateways: list them under `peers:`, or a reading that is sent twice may be stored twice',
+      ),
+    ];
+  });
+}

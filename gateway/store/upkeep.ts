@@ -8,7 +8,7 @@ import { planTidying, type Tidying } from './tidying.ts';
 import type { Change } from './transaction.ts';
 
 const EXPIRE_EVERY_MS = 60_000;
-/** By then, whoever is in the configuration has opened its ledger. */
+/** By then, whoever is in the configuration has opened its ledger. While there is nothing to say, so often is looked. */
 const UNCLAIMED_AFTER_MS = 10_000;
 const UNCLAIMED_AGAIN_MS = 3_600_000;
 
@@ -142,17 +142,21 @@ export class Upkeep {
     return true;
   }
 
+  /** Who is not in the configuration and has nothing takes nobody's room; one that something comes to is told of then. */
   #sayUnclaimed(): void {
     const { books, clock, events } = this.#deps;
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#unclaimedAtMs) return;
-    this.#unclaimedAtMs = nowMs + UNCLAIMED_AGAIN_MS;
-    for (const { name, configured, pending } of books.sinks.ledgers()) {
-      if (!configured) events.emit('store.sink-unclaimed', { sink: name, points: pending });
-    }
-    for (const { name, configured, pending } of books.outboxes.ledgers()) {
-      if (!configured) events.emit('store.forward-unclaimed', { forward: name, messages: pending });
-    }
+    const keepsSomething = ({ configured, pending }: { configured: boolean; pending: number }): boolean =>
+      !configured && pending > 0;
+    const sinks = books.sinks.ledgers().filter(keepsSomething);
+    const forwards = books.outboxes.ledgers().filter(keepsSomething);
+    const isCalm = sinks.length === 0 && forwards.length === 0;
+    this.#unclaimedAtMs = nowMs + (isCalm ? UNCLAIMED_AFTER_MS : UNCLAIMED_AGAIN_MS);
+    for (const { name, pending } of sinks)
+      events.emit('store.sink-unclaimed', { sink: name, points: pending });
+    for (const { name, pending } of forwards)
+      events.emit('store.forward-unclaimed', { forward: name, messages: pending });
   }
 
   /** Removes rejected readings that are older than allowed. */

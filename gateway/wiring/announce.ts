@@ -44,6 +44,8 @@ export function announce(events: Events, config: GatewayConfig, started: Started
   for (const sink of config.sinks) events.emit('start.sink', { sink: sink.name, where: describeSink(sink) });
   for (const { name, topics, connection } of config.forward)
     events.emit('start.forward', { forward: name, topics: topics.join(', '), url: shownUrl(connection) });
+  for (const { name, link } of config.peers?.others ?? [])
+    events.emit('start.peer', { peer: name, url: shownUrl(link.connection), name: config.peers?.name ?? '' });
   events.emit('gateway.started', { version: started.version });
 }
 

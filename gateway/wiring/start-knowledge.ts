@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createWallClock, type WallClock } from '../clocks/wall-clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { createLiveDevices, type LiveDevices } from '../config/live-devices.ts';
+import { sharesAlone } from '../config/peers.ts';
 import type { Clock, Formats } from '../contracts.ts';
 import { createFormats, formatProblem } from '../formats/formats.ts';
 import { createDeviceLedger, type DeviceLedger, type DeviceLedgerDeps } from '../ledgers/device-ledger.ts';
@@ -74,6 +75,7 @@ export async function startKnowledge(
     book,
     formatProblem,
     fromBrokers: config.brokers.length > 0,
+    sharesAlone: sharesAlone(config),
   });
   up.push(async () => readings.close());
   const ledgers = createLedgers({

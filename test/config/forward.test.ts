@@ -52,6 +52,7 @@ describe('a forward in the configuration', () => {
       prefix: '',
       retain: false,
       maxInFlight: 100,
+      givesUp: true,
       maxBacklogBytes: 256 * 2 ** 20,
       whenFull: 'block',
     });

@@ -1,22 +1,11 @@
 import { createInfluxSink, type InfluxOptions } from '../../gateway/sinks/influxdb.ts';
+import { influxAt } from '../support/influx-sink.ts';
 import { startInfluxd, startVictoriaMetrics } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
 import { describeSink } from './sink-suite.ts';
 
 function options(url: string, rest: Partial<InfluxOptions>): InfluxOptions {
-  return {
-    url,
-    version: 'auto',
-    database: 'd',
-    org: null,
-    bucket: null,
-    username: null,
-    password: null,
-    token: null,
-    gzip: false,
-    timeoutMs: 10_000,
-    ...rest,
-  };
+  return influxAt(url, { gzip: false, timeoutMs: 10_000, ...rest });
 }
 
 describeWith(['influxd'], 'InfluxDB 1.6.7', () => {

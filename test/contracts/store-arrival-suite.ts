@@ -1,15 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
+import { describe, expect, it } from 'vitest';
 import type { Store } from '../../gateway/store-contract.ts';
-import {
-  commitPoints,
-  pendingLines,
-  quiet,
-  type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
-} from './store-harness.ts';
+import { commitPoints, pendingLines, quiet, type StoreHarness, storeOfEachTest } from './store-harness.ts';
 
 const BLOCK = { maxBacklogBytes: null, whenFull: 'block' } as const;
 const BASE = '1700000000000000000';
@@ -19,22 +10,8 @@ const SECOND_NS = 1_000_000_000n;
 /** What every implementation of `Store` promises of readings that arrive before the gateway's clock is set. */
 export function storeArrivalSuite(name: string, harness: StoreHarness): void {
   describe(`${name}: provisional arrival times`, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const again = async (how: 'reopen' | 'crash'): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return how === 'reopen' ? await under.reopen() : await under.crash();
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open, again } = current;
 
     /** A group with a point at each of these times; a device's own time among them stays what it is. */
     async function commitAt(store: Store, ...times: string[]): Promise<void> {
@@ -118,7 +95,7 @@ export function storeArrivalSuite(name: string, harness: StoreHarness): void {
       open1.point('m v=1 4\n');
       const set = store.setArrivalBase(BASE);
       open1.point('m v=1 1700000000000000009\n');
-      deps.clock.advance(1000);
+      current.deps.clock.advance(1000);
       await Promise.all([...groups, open1.committed, set]);
       for (const each of [store, await again('crash')]) {
         const expected = ['1', '10', '2', '20', '3', '30', '4'].map((ns) => based(ns));
@@ -199,7 +176,7 @@ export function storeArrivalSuite(name: string, harness: StoreHarness): void {
     it('tell how long a group has waited by its real time once that is known', async () => {
       const store = await open();
       store.openSink('a', BLOCK);
-      const wallMs = deps.clock.nowMs();
+      const wallMs = current.deps.clock.nowMs();
       await commitAt(store, String(5n * SECOND_NS));
       expect(store.sinks()[0]?.oldestPendingMs).toBe(wallMs);
       await store.setArrivalBase(LATER_BASE);

@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest';
 import type { Clock } from '../../gateway/contracts.ts';
 import type { EventFields, EventName, Events } from '../../gateway/monitoring/events.ts';
 import type { StoreDeps, StoreOptions } from '../../gateway/store/store-options.ts';
@@ -70,6 +71,45 @@ export interface StoreUnderTest {
 
 export interface StoreHarness {
   open(options: Partial<StoreOptions>, deps: TestDeps): Promise<StoreUnderTest>;
+}
+
+/** The store of whichever test is running. */
+export interface StoreOfTest {
+  /** Its clock and its events. */
+  readonly deps: TestDeps;
+  /** The one that is open now. */
+  readonly store: Store;
+  /** Without upkeep of its own accord, unless told. */
+  readonly open: (options?: Partial<StoreOptions>) => Promise<Store>;
+  readonly again: (how: 'reopen' | 'crash', options?: Partial<StoreOptions>) => Promise<Store>;
+}
+
+/** For a `describe`: each of its tests opens a store of its own, which is closed behind it. */
+export function storeOfEachTest(harness: StoreHarness): StoreOfTest {
+  let under: StoreUnderTest | null = null;
+  let deps = testDeps();
+  const opened = (): StoreUnderTest => {
+    if (under === null) throw new Error('nothing is open');
+    return under;
+  };
+  afterEach(async () => {
+    await under?.close();
+    under = null;
+  });
+  return {
+    get deps() {
+      return deps;
+    },
+    get store() {
+      return opened().store;
+    },
+    open: async (options = {}) => {
+      deps = testDeps();
+      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
+      return under.store;
+    },
+    again: async (how, options) => await opened()[how](options),
+  };
 }
 
 /** Lets everything happen that the store has begun of itself. */

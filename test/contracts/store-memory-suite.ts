@@ -1,36 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
+import { describe, expect, it } from 'vitest';
 import type { IdentityKey, Store } from '../../gateway/store-contract.ts';
-import {
-  commitPoints,
-  quiet,
-  type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
-} from './store-harness.ts';
+import { commitPoints, quiet, type StoreHarness, storeOfEachTest } from './store-harness.ts';
 
 const KIB = 1024;
 
 /** What every implementation of `Store` promises of identities and documents: what ledgers remember with it. */
 export function storeMemorySuite(name: string, harness: StoreHarness): void {
   describe(`${name}: what it remembers`, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const again = async (how: 'reopen' | 'crash', options?: Partial<StoreOptions>): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return how === 'reopen' ? await under.reopen(options) : await under.crash(options);
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open, again } = current;
 
     const key = (device: string, n: number): IdentityKey => ({ device, high: 0xffff_ffff - n, low: n });
     async function identify(store: Store, ...keys: IdentityKey[]): Promise<void> {
@@ -185,7 +163,7 @@ export function storeMemorySuite(name: string, harness: StoreHarness): void {
         for (let i = 0; i < 20; i += 1) group.note(`n${i}`, 'x');
         await group.committed;
         expect([...store.documents('n')]).toHaveLength(10);
-        expect(deps.events.all).toMatchObject([
+        expect(current.deps.events.all).toMatchObject([
           { name: 'hook.failed', fields: { error: expect.stringContaining('10 notes') } },
         ]);
         await store.setDocument('own', 'y'.repeat(500));

@@ -1,6 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { OutboxOptions } from '../../gateway/store/outboxes-table.ts';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
 import type { Hash, Outbox, OutboxLedger, Store } from '../../gateway/store-contract.ts';
 import {
   addPoints,
@@ -8,9 +7,7 @@ import {
   pendingLines,
   quiet,
   type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
+  storeOfEachTest,
 } from './store-harness.ts';
 
 const BLOCK: OutboxOptions = { maxBacklogBytes: 2 ** 30, whenFull: 'block' };
@@ -19,22 +16,8 @@ const ALL = { maxMessages: 1e6, maxBytes: 1e9 };
 /** What every implementation of `Store` promises of outboxes and of the last payloads. */
 export function storeOutboxSuite(name: string, harness: StoreHarness): void {
   describe(`${name}: outboxes`, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const again = async (how: 'reopen' | 'crash', options?: Partial<StoreOptions>): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return how === 'reopen' ? await under.reopen(options) : await under.crash(options);
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open, again } = current;
 
     let number = 0;
     async function put(store: Store, outbox: string, n: number, bytes = 0): Promise<string[]> {
@@ -201,11 +184,11 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       expect(closes(ledger)).toBe(true);
       expect(ledger.pendingBytes).toBeLessThanOrEqual(40_000);
       expect(waiting(outbox)).toEqual(all.slice(ledger.dropped));
-      expect(deps.events.count('forward.dropped')).toBeGreaterThan(0);
+      expect(current.deps.events.count('forward.dropped')).toBeGreaterThan(0);
       const after = (await again('crash')).openOutbox('up', BLOCK);
       expect(after.ledger()).toMatchObject({ taken: 900, dropped: ledger.dropped });
       expect(waiting(after)).toEqual(all.slice(ledger.dropped));
-      expect(waiting(under?.store.openOutbox('calm', BLOCK) ?? after)).toEqual(calm);
+      expect(waiting(current.store.openOutbox('calm', BLOCK))).toEqual(calm);
     });
 
     it('counts as part of the store: with the log it never takes more than the store may', async () => {
@@ -285,12 +268,30 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       store.openOutbox('up', BLOCK);
       await put(store, 'up', 3);
       store = await again('reopen', { upkeepEveryMs: 1000 });
-      deps.clock.advance(11_000);
+      current.deps.clock.advance(11_000);
       await quiet(store);
-      expect(deps.events.all).toContainEqual({
+      expect(current.deps.events.all).toContainEqual({
         name: 'store.forward-unclaimed',
         fields: { forward: 'up', messages: 3 },
       });
+    });
+
+    it('says nothing of one that is in no configuration and empty, until something is put into it', async () => {
+      let store = await open();
+      const outbox = store.openOutbox('up', BLOCK);
+      await put(store, 'up', 3);
+      await outbox.sent(outbox.read(null, ALL)?.through.at(-1) ?? { seq: 0, count: 0 });
+      store = await again('reopen', { upkeepEveryMs: 1000 });
+      for (let i = 0; i < 3; i += 1) {
+        current.deps.clock.advance(3_600_000);
+        await quiet(store);
+      }
+      expect(current.deps.events.count('store.forward-unclaimed')).toBe(0);
+      expect(store.outboxes()).toMatchObject([{ name: 'up', taken: 3, sent: 3, pending: 0 }]);
+      await put(store, 'up', 1);
+      current.deps.clock.advance(11_000);
+      await quiet(store);
+      expect(current.deps.events.count('store.forward-unclaimed')).toBe(1);
     });
 
     it('gives a message that was not committed to nobody', async () => {
@@ -301,20 +302,16 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       group.forward('up', 't', Buffer.from('lost'));
       group.rememberLast({ high: 1, low: 1 }, { high: 2, low: 2 });
       await again('crash');
-      const after = under?.store.openOutbox('up', BLOCK);
-      expect(after?.ledger().taken).toBe(1);
-      expect([...(under?.store.lastPayloads ?? [])]).toEqual([]);
+      const after = current.store.openOutbox('up', BLOCK);
+      expect(after.ledger().taken).toBe(1);
+      expect([...current.store.lastPayloads]).toEqual([]);
       await group.committed;
       expect(outbox.ledger().taken).toBe(2);
     });
   });
 
   describe(`${name}: the last payloads`, () => {
-    let under: StoreUnderTest | null = null;
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const { open, again } = storeOfEachTest(harness);
     const hash = (n: number): Hash => ({ high: (n * 2_654_435_761) >>> 0, low: n });
     const all = (store: Store): Map<number, number> =>
       new Map([...store.lastPayloads].map(([topic, payload]) => [topic.low, payload.low]));
@@ -323,8 +320,7 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       'are each topic’s newest, also after %s',
       { timeout: 30_000 },
       async (how) => {
-        under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0 }, testDeps());
-        let { store } = under;
+        let store = await open();
         const model = new Map<number, number>();
         for (let round = 0; round < 60; round += 1) {
           const group = store.group();
@@ -335,10 +331,10 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
           }
           addPoints(group, round % 2);
           await group.committed;
-          if (round % 25 === 24) store = await under[how]();
+          if (round % 25 === 24) store = await again(how);
         }
         expect(all(store)).toEqual(model);
-        expect(all(await under[how]())).toEqual(model);
+        expect(all(await again(how))).toEqual(model);
       },
     );
   });

@@ -1,36 +1,15 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
+import { describe, expect, it } from 'vitest';
 import type { Store } from '../../gateway/store-contract.ts';
-import {
-  commitPoints,
-  rejectionOf,
-  type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
-} from './store-harness.ts';
+import { commitPoints, rejectionOf, type StoreHarness, storeOfEachTest } from './store-harness.ts';
 
 const KIB = 1024;
 
 /** What every implementation of `Store` promises of rejected readings. */
 export function storeRejectionsSuite(name: string, harness: StoreHarness): void {
   describe(`${name}: rejected readings`, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const crash = async (): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return await under.crash();
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open } = current;
+    const crash = async (): Promise<Store> => await current.again('crash');
 
     async function reject(
       store: Store,
@@ -77,7 +56,7 @@ export function storeRejectionsSuite(name: string, harness: StoreHarness): void 
       const group = store.group();
       const id = group.reject(rejectionOf());
       expect(store.rejection(id)).toBeNull();
-      deps.clock.advance(1000);
+      current.deps.clock.advance(1000);
       await group.committed;
       expect(store.rejection(id)).not.toBeNull();
     });
@@ -178,11 +157,11 @@ export function storeRejectionsSuite(name: string, harness: StoreHarness): void 
 
     it('go when they are too old, counted', async () => {
       const store = await open({ rejected: { maxBytes: KIB * KIB, maxAgeMs: 1000 }, upkeepEveryMs: 60_000 });
-      await reject(store, 5, { atMs: deps.clock.nowMs() });
+      await reject(store, 5, { atMs: current.deps.clock.nowMs() });
       await commitPoints(store, 1);
-      deps.clock.advance(500);
-      const [young = ''] = await reject(store, 1, { atMs: deps.clock.nowMs() + 60_000 });
-      deps.clock.advance(60_000);
+      current.deps.clock.advance(500);
+      const [young = ''] = await reject(store, 1, { atMs: current.deps.clock.nowMs() + 60_000 });
+      current.deps.clock.advance(60_000);
       await expect.poll(() => store.status().rejectedCount).toBe(1);
       expect(store.rejection(young)).not.toBeNull();
       expect(store.account().rejectedEvicted).toBe(5);

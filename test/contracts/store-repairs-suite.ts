@@ -1,14 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
+import { describe, expect, it } from 'vitest';
 import type { NewRejection, RejectionFilter, Store } from '../../gateway/store-contract.ts';
 import {
   commitPoints,
   pendingLines,
   rejectionOf,
   type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
+  storeOfEachTest,
 } from './store-harness.ts';
 
 const BLOCK = { maxBacklogBytes: null, whenFull: 'block' } as const;
@@ -17,22 +14,9 @@ const KIB = 1024;
 /** What every implementation of `Store` promises of rejected readings that are replayed, deleted, looked through. */
 export function storeRepairsSuite(name: string, harness: StoreHarness): void {
   describe(`${name}: repairing rejected readings`, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const crash = async (): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return await under.crash();
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open } = current;
+    const crash = async (): Promise<Store> => await current.again('crash');
 
     async function reject(store: Store, ...given: Partial<NewRejection>[]): Promise<string[]> {
       const group = store.group();
@@ -71,9 +55,9 @@ export function storeRepairsSuite(name: string, harness: StoreHarness): void {
         group.resolve(third, 'duplicate');
         expect(store.rejection(first)).toMatchObject({ resolved: null });
         await group.committed;
-        deps.clock.advance(5);
+        current.deps.clock.advance(5);
         await resolve(store, [first, 'r999', 'nonsense', second], 'split');
-        const atMs = deps.clock.nowMs();
+        const atMs = current.deps.clock.nowMs();
         for (const each of [store, await crash()]) {
           expect(pendingLines(each, 'a')).toEqual(['m v=1 1\n']);
           expect(each.rejection(first)?.resolved).toEqual({ kind: 'stored', atMs: atMs - 5 });
@@ -118,9 +102,9 @@ export function storeRepairsSuite(name: string, harness: StoreHarness): void {
           rejected: { maxBytes: KIB * KIB, maxAgeMs: 1000 },
           upkeepEveryMs: 60_000,
         });
-        const ids = await reject(store, ...elements(3, { atMs: deps.clock.nowMs() }));
+        const ids = await reject(store, ...elements(3, { atMs: current.deps.clock.nowMs() }));
         await resolve(store, ids.slice(0, 2), 'stored');
-        deps.clock.advance(60_000);
+        current.deps.clock.advance(60_000);
         await expect.poll(() => store.status().rejectedCount).toBe(0);
         expect(store.account()).toMatchObject({ rejectedReplayed: 2, rejectedEvicted: 1 });
         for (const each of [store, await crash()]) closes(each);
@@ -204,7 +188,7 @@ export function storeRepairsSuite(name: string, harness: StoreHarness): void {
         const store = await open();
         store.openSink('a', BLOCK);
         const ids = await refuse(store, 'a', 4);
-        const reopened = (await under?.reopen()) ?? store;
+        const reopened = await current.again('reopen');
         await reopened.forgetSink('a');
         reopened.openSink('a', BLOCK);
         expect(await reopened.settleReplayed('a', ids)).toBe(4);

@@ -1,5 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StoreOptions } from '../../gateway/store/store-options.ts';
+import { describe, expect, it } from 'vitest';
 import type { Store, TransferKey } from '../../gateway/store-contract.ts';
 import {
   addPoints,
@@ -9,9 +8,7 @@ import {
   quiet,
   rejectionOf,
   type StoreHarness,
-  type StoreUnderTest,
-  type TestDeps,
-  testDeps,
+  storeOfEachTest,
 } from './store-harness.ts';
 
 const BLOCK = { maxBacklogBytes: null, whenFull: 'block' } as const;
@@ -20,22 +17,8 @@ const KIB = 1024;
 /** What every implementation of `Store` promises. */
 export function storeSuite(name: string, harness: StoreHarness): void {
   describe(name, () => {
-    let under: StoreUnderTest | null = null;
-    let deps: TestDeps = testDeps();
-
-    async function open(options: Partial<StoreOptions> = {}): Promise<Store> {
-      deps = testDeps();
-      under = await harness.open({ upkeepEveryMs: null, minFreeDiskBytes: 0, ...options }, deps);
-      return under.store;
-    }
-    const again = async (how: 'reopen' | 'crash', options?: Partial<StoreOptions>): Promise<Store> => {
-      if (under === null) throw new Error('nothing is open');
-      return how === 'reopen' ? await under.reopen(options) : await under.crash(options);
-    };
-    afterEach(async () => {
-      await under?.close();
-      under = null;
-    });
+    const current = storeOfEachTest(harness);
+    const { open, again } = current;
 
     describe('groups', () => {
       it('makes every committed line readable, in order and byte for byte', async () => {
@@ -89,7 +72,7 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         await quiet(store);
         expect(isCommitted).toBe(false);
         expect(store.group()).toBe(group);
-        deps.clock.advance(500);
+        current.deps.clock.advance(500);
         await seen;
         expect(isCommitted).toBe(true);
       });
@@ -322,7 +305,7 @@ export function storeSuite(name: string, harness: StoreHarness): void {
           rejected: 1,
           dropped: 0,
           pending: 2,
-          oldestPendingMs: deps.clock.nowMs(),
+          oldestPendingMs: current.deps.clock.nowMs(),
           configured: true,
         };
         expect(store.sinks()[0]).toMatchObject(expected);
@@ -412,6 +395,33 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         expect(later.status().liveBytes).toBe(0);
       });
 
+      it('are spoken of, once an hour, when they are no longer configured and hold something back', async () => {
+        let store = await open();
+        store.openSink('gone', BLOCK);
+        store = await again('reopen', { upkeepEveryMs: 1000 });
+        const pass = async (ms: number): Promise<void> => {
+          current.deps.clock.advance(ms);
+          await quiet(store);
+        };
+        const told = (): unknown[] =>
+          current.deps.events.all
+            .filter(({ name }) => name === 'store.sink-unclaimed')
+            .map(({ fields }) => fields);
+        await pass(11_000);
+        await pass(3_600_000);
+        expect(told()).toEqual([]);
+        await commitPoints(store, 2);
+        await pass(11_000);
+        expect(told()).toEqual([{ sink: 'gone', points: 2 }]);
+        await pass(3_500_000);
+        expect(told()).toHaveLength(1);
+        await pass(200_000);
+        expect(told()).toHaveLength(2);
+        await store.forgetSink('gone');
+        await pass(3_700_000);
+        expect(told()).toHaveLength(2);
+      });
+
       it('can only be forgotten when known and not configured', async () => {
         const store = await open();
         store.openSink('a', BLOCK);
@@ -427,7 +437,7 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         store.openSink('a', BLOCK);
         await commitPoints(store, 5);
         await store.settle('a', { throughSeq: 1, written: 3, rejected: [] });
-        expect(deps.events.all).toContainEqual({
+        expect(current.deps.events.all).toContainEqual({
           name: 'store.settle-mismatch',
           fields: { sink: 'a', points: -2 },
         });
@@ -523,7 +533,7 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         expect(dropped).toBeGreaterThan(250);
         await store.settle('a', { throughSeq: 5, written: 250, rejected: [] });
         expect(store.sinks()[0]).toMatchObject({ stored: 2750, written: 250, dropped: dropped - 250 });
-        expect(deps.events.count('store.settle-mismatch')).toBe(0);
+        expect(current.deps.events.count('store.settle-mismatch')).toBe(0);
       });
 
       it('bounds what waits for its commit', async () => {

@@ -6,6 +6,8 @@ import { openLmdbStore } from '../../gateway/store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from '../../gateway/store/store-options.ts';
 import type { Store } from '../../gateway/store-contract.ts';
 import { queryCopy } from '../support/duckdb-copy.ts';
+import { fillStore } from '../support/fill-store.ts';
+import { influxSink } from '../support/influx-sink.ts';
 import { until } from '../support/processes.ts';
 import { type InfluxServer, startInfluxd } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
@@ -20,52 +22,23 @@ async function openStore(dir: string): Promise<Store> {
   );
 }
 
-async function fill(store: Store, from: number, count: number, field = '1.5'): Promise<void> {
-  const group = store.group();
-  for (let i = from; i < from + count; i += 1) {
-    group.count('mqtt', `d${i % 9}`, 'stored', 1);
-    group.point(`m,device=d${i % 9} f=${field},n=${i}i ${1_700_000_000_000 + i}000000\n`);
-  }
-  await group.committed;
-}
-
-function influx(url: string): SinkConfig {
-  return {
-    type: 'influxdb',
-    name: 'influx',
-    url,
-    version: 'auto',
-    database: 'd',
-    username: null,
-    password: null,
-    org: null,
-    bucket: null,
-    token: null,
-    gzip: 'auto',
-    maxBacklogBytes: null,
-    whenFull: 'block',
-    batch: { lines: 5000, bytes: 4_000_000, ageMs: 50 },
-    timeoutMs: 5000,
-  };
-}
-
 describeWith(['influxd'], 'delivery out of the store', () => {
   it('writes what was stored before and after its start, settles it, and keeps what the sink refuses', async () => {
     const server: InfluxServer = await startInfluxd();
     await server.createDatabase('d');
     const dataDir = temporaryFolder('delivery');
     const store = await openStore(dataDir);
-    await fill(store, 0, 300);
+    await fillStore(store, 0, 300);
     const { cursor } = store.openSink('influx', { maxBacklogBytes: null, whenFull: 'block' });
-    const delivery = startDelivery(influx(server.url), cursor, {
+    const delivery = startDelivery(influxSink(server.url), cursor, {
       store,
       events,
       clock: systemClock,
       mode: 'worker',
       dataDir,
     });
-    await fill(store, 300, 100);
-    await fill(store, 400, 1, '"text"');
+    await fillStore(store, 300, 100);
+    await fillStore(store, 400, 1, '"text"');
     await until('all is settled', () => store.sinks()[0]?.pending === 0);
     expect(store.sinks()[0]).toMatchObject({ stored: 401, written: 400, rejected: 1, dropped: 0 });
     expect(await server.count('d', 'm', 'f')).toBe(400);
@@ -98,7 +71,7 @@ describeWith(['duckdb'], 'delivery into the embedded store', () => {
         mode: 'inline',
         dataDir,
       });
-      await fill(store, round * 100, 100);
+      await fillStore(store, round * 100, 100);
       await until('all is settled', () => store.sinks()[0]?.pending === 0);
       await delivery.stop(1000);
       await store.close();

@@ -1,9 +1,10 @@
 /** Delivery on a thread of its own: only the compiled program has one. */
 import { describe, expect, it } from 'vitest';
 import type { SinkConfig } from '../../gateway/config/gateway-config.ts';
-import type { Store } from '../../gateway/store-contract.ts';
 import { queryCopy } from '../support/duckdb-copy.ts';
+import { fillStore } from '../support/fill-store.ts';
 import { startInfluxFront } from '../support/influx-front.ts';
+import { influxSink } from '../support/influx-sink.ts';
 import { until } from '../support/processes.ts';
 import { startInfluxd } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
@@ -21,35 +22,6 @@ const { systemClock: clock } = (await import(
   /* @vite-ignore */ `${dist}clocks/clock.js`
 )) as typeof import('../../gateway/clocks/clock.ts');
 
-async function fill(store: Store, from: number, count: number, field = '1.5'): Promise<void> {
-  const group = store.group();
-  for (let i = from; i < from + count; i += 1) {
-    group.count('mqtt', `d${i % 9}`, 'stored', 1);
-    group.point(`m,device=d${i % 9} f=${field},n=${i}i ${1_700_000_000_000 + i}000000\n`);
-  }
-  await group.committed;
-}
-
-function influx(url: string): SinkConfig {
-  return {
-    type: 'influxdb',
-    name: 'influx',
-    url,
-    version: 'auto',
-    database: 'd',
-    username: null,
-    password: null,
-    org: null,
-    bucket: null,
-    token: null,
-    gzip: 'auto',
-    maxBacklogBytes: null,
-    whenFull: 'block',
-    batch: { lines: 5000, bytes: 4_000_000, ageMs: 50 },
-    timeoutMs: 5000,
-  };
-}
-
 describeWith(['influxd', 'duckdb'], 'delivery on threads of their own', () => {
   it('feeds two sinks from one log, settles both, and keeps what one refuses', async () => {
     const server = await startInfluxd();
@@ -60,15 +32,15 @@ describeWith(['influxd', 'duckdb'], 'delivery on threads of their own', () => {
     const store = await openLmdbStore({ dir: dataDir, minFreeDiskBytes: 0 }, { clock, events });
     const deps = { store, events, clock, mode: 'worker' as const, dataDir };
     const configs: SinkConfig[] = [
-      influx(server.url),
+      influxSink(server.url),
       { type: 'embedded', name: 'embedded', maxBytes: null, maxAgeMs: null },
     ];
     const deliveries = configs.map((config) => {
       const { cursor } = store.openSink(config.name, { maxBacklogBytes: null, whenFull: 'block' });
       return startDelivery(config, cursor, deps);
     });
-    for (let i = 0; i < 20; i += 1) await fill(store, i * 1000, 1000);
-    await fill(store, 20_000, 1, '"text"');
+    for (let i = 0; i < 20; i += 1) await fillStore(store, i * 1000, 1000);
+    await fillStore(store, 20_000, 1, '"text"');
     await until('all is settled', () => store.sinks().every(({ pending }) => pending === 0), {
       timeoutMs: 30_000,
     });
@@ -83,7 +55,7 @@ describeWith(['influxd', 'duckdb'], 'delivery on threads of their own', () => {
 
     // Away and back: one sink waits, and nobody else does.
     await server.stop();
-    await fill(store, 30_000, 100);
+    await fillStore(store, 30_000, 100);
     await until(
       'the other goes on',
       () => store.sinks().find(({ name }) => name === 'embedded')?.pending === 0,
@@ -96,7 +68,7 @@ describeWith(['influxd', 'duckdb'], 'delivery on threads of their own', () => {
     });
     expect(await server.count('d', 'm', 'f')).toBe(20_100);
 
-    await fill(store, 40_000, 100);
+    await fillStore(store, 40_000, 100);
     await Promise.all(deliveries.map(async (delivery) => await delivery.stop(5000)));
     expect(store.sinks().map(({ pending }) => pending)).toEqual([0, 0]);
     expect(deliveries.map((delivery) => delivery.health().state)).toEqual(['stopped', 'stopped']);
@@ -115,13 +87,13 @@ describe('delivery on a thread', () => {
     const events = { emit: (name: string): void => void told.push(name) };
     const store = await openLmdbStore({ dir: dataDir, minFreeDiskBytes: 0 }, { clock, events });
     const { cursor } = store.openSink('influx', { maxBacklogBytes: null, whenFull: 'block' });
-    const delivery = startDelivery(influx(server.url), cursor, {
+    const delivery = startDelivery(influxSink(server.url), cursor, {
       ...{ store, events, clock, mode: 'worker' as const, dataDir },
       workerUrl: new URL('../../dist/test/support/crashing-worker.js', import.meta.url),
     });
     let filled = 0;
     for (; delivery.stats().restarts < 3; filled += 500) {
-      await fill(store, filled, 500);
+      await fillStore(store, filled, 500);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await until('all is settled', () => store.sinks()[0]?.pending === 0, { timeoutMs: 30_000 });

@@ -14,10 +14,7 @@ describeWith(
   'the shipped mosquitto.conf',
   () => {
     test('lets in who has a password, on its own topics, and the gateway reads on', async () => {
-      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS });
-      const gateway = await startGateway({ config: { brokers: [house(mosquitto)] } });
-      await untilSubscribed(gateway);
-      try {
+      await withReader(async (mosquitto, gateway) => {
         await publish(mosquitto, 'kitchen', 21.5);
         await until('it was read', async () => (await storedOf(gateway, 'kitchen')) === 1, PATIENTLY);
 
@@ -49,17 +46,11 @@ describeWith(
         await untilDrained(gateway);
         const { total } = await accountOf(gateway);
         expect([total.received, total.stored]).toEqual([2, 2]);
-      } finally {
-        await gateway.stop();
-        await mosquitto.stop();
-      }
+      });
     });
 
     test('keeps what comes while the gateway is away, also over a restart of its own', async () => {
-      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS });
-      const gateway = await startGateway({ config: { brokers: [house(mosquitto)] } });
-      await untilSubscribed(gateway);
-      try {
+      await withReader(async (mosquitto, gateway) => {
         await publish(mosquitto, 'cellar', 0);
         await until('it was read', async () => (await storedOf(gateway, 'cellar')) === 1, PATIENTLY);
         await gateway.stop();
@@ -70,17 +61,11 @@ describeWith(
         await until('they came too', async () => (await storedOf(gateway, 'cellar')) >= 6, PATIENTLY);
         await untilDrained(gateway);
         expect(await storedOf(gateway, 'cellar')).toBe(6);
-      } finally {
-        await gateway.stop();
-        await mosquitto.stop();
-      }
+      });
     });
 
     test('says over the broker why a reading was rejected, to its device alone', async () => {
-      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS });
-      const gateway = await startGateway({ config: { brokers: [house(mosquitto)] } });
-      await untilSubscribed(gateway);
-      try {
+      await withReader(async (mosquitto) => {
         const listen = (user: 'kitchen' | 'cellar'): Promise<{ stdout: string }> =>
           run('mosquitto_sub', [
             ...[
@@ -120,55 +105,62 @@ describeWith(
           topic: 'sensors/kitchen/environment',
         });
         expect((await others).stdout).toBe('');
-      } finally {
-        await gateway.stop();
-        await mosquitto.stop();
-      }
+      });
     });
 
     test('can bridge to the gateway instead, also what was sent while it was away', async () => {
-      const gateway = await startGateway();
-      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS, bridgeTo: gateway.port });
-      try {
-        await publish(mosquitto, 'kitchen', 21.5);
-        await until(
-          'it came over the bridge',
-          async () => (await storedOf(gateway, 'kitchen')) === 1,
-          PATIENTLY,
-        );
+      await withBridge({}, async (mosquitto, gateway) => {
         await gateway.stop();
         for (let i = 0; i < 5; i += 1) await publish(mosquitto, 'cellar', i);
         await gateway.restart();
         await until('they came too', async () => (await storedOf(gateway, 'cellar')) >= 5, PATIENTLY);
         await untilDrained(gateway);
         expect([await storedOf(gateway, 'kitchen'), await storedOf(gateway, 'cellar')]).toEqual([1, 5]);
-      } finally {
-        await mosquitto.stop();
-        await gateway.stop();
-      }
+      });
     });
 
     test('bridges too where somebody left out `notifications false`', async () => {
-      const gateway = await startGateway();
-      const mosquitto = await startHardenedMosquitto({
-        passwords: PASSWORDS,
-        bridgeTo: gateway.port,
-        change: (conf) => conf.replace('notifications false', 'notifications true'),
-      });
-      try {
-        await publish(mosquitto, 'kitchen', 21.5);
-        await until(
-          'it came over the bridge',
-          async () => (await storedOf(gateway, 'kitchen')) === 1,
-          PATIENTLY,
-        );
-      } finally {
-        await mosquitto.stop();
-        await gateway.stop();
-      }
+      const change = (conf: string): string => conf.replace('notifications false', 'notifications true');
+      await withBridge({ change }, async () => undefined);
     });
   },
 );
+
+type Body = (mosquitto: HardenedMosquitto, gateway: GatewayProcess) => Promise<void>;
+
+/** A Mosquitto, and a gateway that reads from it. */
+async function withReader(body: Body): Promise<void> {
+  const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS });
+  const gateway = await startGateway({ config: { brokers: [house(mosquitto)] } });
+  try {
+    await untilSubscribed(gateway);
+    await body(mosquitto, gateway);
+  } finally {
+    await gateway.stop();
+    await mosquitto.stop();
+  }
+}
+
+/** A gateway, and a Mosquitto that bridges to it: one reading has come over already. */
+async function withBridge(
+  { change }: { readonly change?: (conf: string) => string },
+  body: Body,
+): Promise<void> {
+  const gateway = await startGateway();
+  const mosquitto = await startHardenedMosquitto({
+    passwords: PASSWORDS,
+    bridgeTo: gateway.port,
+    ...(change === undefined ? {} : { change }),
+  });
+  try {
+    await publish(mosquitto, 'kitchen', 21.5);
+    await until('it came over the bridge', async () => (await storedOf(gateway, 'kitchen')) === 1, PATIENTLY);
+    await body(mosquitto, gateway);
+  } finally {
+    await mosquitto.stop();
+    await gateway.stop();
+  }
+}
 
 /** As the comment at the top of mosquitto.conf has it. */
 function house(mosquitto: HardenedMosquitto): object {

@@ -17,7 +17,7 @@ import { RawMqtt } from '../support/raw-mqtt.ts';
 import { type InfluxServer, startInfluxd } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { ENVIRONMENT, environmentReading, writeSchemas } from '../support/test-schemas.ts';
+import { ENVIRONMENT, environmentReading, RESENT, writeSchemas } from '../support/test-schemas.ts';
 
 /** `E2E_UNPLUGS=40` is the full number at each rate, and holds them to their times. */
 const UNPLUGS = Number(process.env.E2E_UNPLUGS ?? 3);
@@ -30,18 +30,6 @@ const KILL_ROUNDS = Number(process.env.E2E_KILL_ROUNDS ?? 4);
 const PORTS = 50;
 const MIB = 2 ** 20;
 const CLOCK_TICKS = 100;
-
-const RESENT = {
-  $id: 'resent.v1',
-  telemetry: {
-    measurement: 'resent',
-    topics: ['resent/{device}'],
-    identity: ['boot', 'seq'],
-  },
-  type: 'object',
-  required: ['boot', 'seq', 'value'],
-  properties: { boot: { type: 'integer' }, seq: { type: 'integer' }, value: { type: 'number' } },
-};
 
 interface Bench {
   readonly gateway: GatewayProcess;

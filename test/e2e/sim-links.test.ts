@@ -19,21 +19,13 @@ import { RawMqtt } from '../support/raw-mqtt.ts';
 import { type InfluxServer, startInfluxd, startMosquitto } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { ENVIRONMENT, environmentReading, writeSchemas } from '../support/test-schemas.ts';
+import { ENVIRONMENT, environmentReading, RESENT, writeSchemas } from '../support/test-schemas.ts';
 
 const DATABASE = 't';
 const START_MS = Date.now() - 3_600_000;
 const ROUNDS = 3;
 const CABLES = 20;
 const LINES = 12;
-
-const RESENT = {
-  $id: 'resent.v1',
-  telemetry: { measurement: 'resent', topics: ['resent/{device}'], identity: ['boot', 'seq'] },
-  type: 'object',
-  required: ['boot', 'seq', 'value'],
-  properties: { boot: { type: 'integer' }, seq: { type: 'integer' }, value: { type: 'number' } },
-};
 
 interface Bench {
   readonly gateway: GatewayProcess;

@@ -164,6 +164,8 @@ describe('the elements of a list', () => {
   });
 
   it('are none where the document is no list', () => {
+    expect(scalar.elements(Buffer.from('on [1,2]'))).toBeNull();
+    expect(scalar.elements(Buffer.from('[1,"x"]'))?.map(String)).toEqual(['1', '"x"']);
     expect(['{"a":[1,2]}', '"[1,2]"', '1', 'true'].map((text) => json.elements(Buffer.from(text)))).toEqual([
       null,
       null,

@@ -34,6 +34,7 @@ function bench(given: Partial<ForwardOptions> = {}, storage = new MemoryStorage(
       prefix: '',
       retain: false,
       maxInFlight: 10,
+      givesUp: true,
       ...given,
     },
     { outbox, connect: broker.connect, events: deps.events, clock: deps.clock, random: () => 0.5 },

@@ -60,6 +60,7 @@ function gatewayOn(storage: MemoryStorage, fails: () => boolean): { ingest: Inge
     repeats,
     retained: createRetainedReplays(),
     forwards: null,
+    homes: null,
     arrival,
     topics: createTopicsSeen(),
     clock,

@@ -38,6 +38,8 @@ describe('the format of a message', () => {
 
   it('stays the wide one for bare values, but for CBOR', () => {
     const bare = { format: 'scalar', namesFormat: false };
+    expect(formatOf({ ...MESSAGE, format: 'json' }, bare), 'as a serial port says').toBe('scalar');
+    expect(formatOf({ ...MESSAGE, format: 'json' }, USUAL)).toBe('json');
     expect(formatOf(relayed('application/json'), bare)).toBe('scalar');
     expect(formatOf(relayed('text/csv'), bare)).toBe('scalar');
     expect(formatOf(relayed('application/cbor'), bare)).toBe('cbor');

@@ -104,6 +104,7 @@ function gatewayOn(world: World, some: Partial<IngestDeps> = {}): Ingest {
     repeats,
     retained,
     forwards: null,
+    homes: null,
     arrival,
     topics: createTopicsSeen(),
     clock,

@@ -4,6 +4,7 @@ import type { Clock, Message, Transfer } from '../../gateway/contracts.ts';
 import { createRepeats, DEFAULT_REPEAT_LIMITS } from '../../gateway/ingest/repeats.ts';
 import { hashTransfer } from '../../gateway/ingest/transfer-hash.ts';
 import type { Group, TransferKey } from '../../gateway/store-contract.ts';
+import { messageOn } from '../support/message.ts';
 
 function manualClock(): Clock & { advance(ms: number): void } {
   let nowMs = 1_700_000_000_000;
@@ -69,21 +70,7 @@ function send(transfer: Partial<Transfer> & { payload?: string; client?: string 
     connection = 1,
   } = transfer;
   const made: Transfer = { packetId, qos, dup, connection };
-  const message: Message = {
-    source: 'mqtt',
-    topic: 'sensors/a/environment',
-    payload: Buffer.from(payload),
-    client,
-    username: null,
-    device: null,
-    transfer: made,
-    retain: false,
-    address: null,
-    format: null,
-    receipts: false,
-    relay: null,
-  };
-  return [message, made];
+  return [messageOn('sensors/a/environment', payload, { client, transfer: made }), made];
 }
 
 describe('repeats', () => {

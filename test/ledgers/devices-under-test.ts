@@ -3,23 +3,14 @@ import type { BadReading, Message, Point } from '../../gateway/contracts.ts';
 import type { DeviceBook, DeviceSettings } from '../../gateway/ledger-contract.ts';
 import { createDeviceClocks, type DeviceClockBook } from '../../gateway/ledgers/device-clocks.ts';
 import { DeviceRegistry } from '../../gateway/ledgers/device-registry.ts';
+import { messageOn } from '../support/message.ts';
 
 export const START_MS = Date.UTC(2026, 5, 1);
 
-export const MESSAGE: Message = {
-  source: 'mqtt',
-  topic: 'sensors/d/environment',
-  payload: Buffer.alloc(0),
+export const MESSAGE: Message = messageOn('sensors/d/environment', '', {
   client: 'client-1',
-  username: null,
-  device: null,
-  transfer: null,
-  retain: false,
   address: '10.0.0.7',
-  format: null,
-  receipts: false,
-  relay: null,
-};
+});
 
 export function point(device: string, some: Partial<Point> = {}): Point {
   return {
@@ -28,6 +19,7 @@ export function point(device: string, some: Partial<Point> = {}): Point {
     schema: 'environment.v1',
     line: '',
     recognisable: false,
+    hasOwnTime: false,
     series: { key: '', measurement: 'environment', device, fields: [], known: null },
     identity: null,
     sentUs: null,

@@ -1,6 +1,7 @@
 import type { Clock, Identity, Message, Point, SchemaField, Series } from '../../gateway/contracts.ts';
 import type { EventFields, EventName, Events } from '../../gateway/monitoring/events.ts';
 import type { Group, IdentityKey, Store } from '../../gateway/store-contract.ts';
+import { messageOn } from '../support/message.ts';
 
 /** The part of a store that ledgers use: what a group noted is kept when it is committed, and only then. */
 export class FakeStore implements Pick<Store, 'identities' | 'document' | 'documents' | 'setDocuments'> {
@@ -131,6 +132,7 @@ export function pointOf(series: Series, text = 'value=1.5', some: Partial<Point>
     schema: 'machine.v1',
     line: `${series.key} ${text} ${1_700_000_000_000_000_000n + BigInt(counter)}\n`,
     recognisable: true,
+    hasOwnTime: true,
     series,
     identity: null,
     sentUs: null,
@@ -140,17 +142,4 @@ export function pointOf(series: Series, text = 'value=1.5', some: Partial<Point>
   };
 }
 
-export const MESSAGE: Message = {
-  source: 'mqtt',
-  topic: 'machines/a',
-  payload: Buffer.from('{}'),
-  client: 'a',
-  username: null,
-  device: null,
-  transfer: null,
-  retain: false,
-  address: null,
-  format: null,
-  receipts: false,
-  relay: null,
-};
+export const MESSAGE: Message = messageOn('machines/a', '{}', { client: 'a' });

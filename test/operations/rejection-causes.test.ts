@@ -42,6 +42,12 @@ test.each<[RejectionCode, string, string, string]>([
   ],
   [
     'invalid',
+    'the only one is declared missing: got string "nan"',
+    'the only one is declared missing: got string "unavailable"',
+    'the only one is declared missing: got a string',
+  ],
+  [
+    'invalid',
     'must be <= 125, got number 999',
     'must be <= 125, got number 1e300',
     'must be <= 125, got a number',

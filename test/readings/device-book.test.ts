@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceBook, DeviceSettings } from '../../gateway/ledger-contract.ts';
+import { messageOn } from '../support/message.ts';
 import {
   ARRIVAL_NS,
   inText,
   interpret,
   lineOf,
-  messageOn,
   NOW_MS,
   pointOf,
   readingsWith,

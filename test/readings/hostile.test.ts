@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isGatewayError } from '../../gateway/errors.ts';
 import { decodeLine } from '../../gateway/line-protocol/decode.ts';
 import { hostileText } from '../line-protocol/points.ts';
+import { messageOn } from '../support/message.ts';
 import { ARRIVAL_NS, inText, interpret, lineOf, problemsOf, readingsOf, schema } from './under-test.ts';
 
 const HELD_MS = 100;
@@ -139,7 +140,7 @@ describe('what a client sends', () => {
       /^invalid: \/kind is stored as a tag: must not be empty/,
     );
     expect(lineOf(readings, 't/d', { temperature: 1, kind: 'a,b=c d' })).toMatch(/kind=a\\,b\\=c\\ d /);
-    expect(readings.route('t/')?.deviceOf({ ...interpretable, topic: 't/' })).toBeNull();
+    expect(readings.route('t/')?.deviceOf(messageOn('t/', ''))).toBeNull();
   });
 
   it('as text is kept exactly or refused: no line break, no half character', () => {
@@ -196,18 +197,3 @@ describe('what a client sends', () => {
     );
   });
 });
-
-const interpretable = {
-  source: 'mqtt',
-  topic: '',
-  payload: Buffer.alloc(0),
-  client: 'c',
-  username: null,
-  device: null,
-  transfer: null,
-  retain: false,
-  address: null,
-  format: null,
-  receipts: false,
-  relay: null,
-};

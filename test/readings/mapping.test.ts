@@ -136,7 +136,7 @@ describe('a reading becomes one line', () => {
     expect(lineOf(by('{id}'), 't/x', payload)).toBe(line('x', ',meta_serial=42i'));
     expect(lineOf(by('/meta/serial'), 't/x', payload)).toBe(line('42'));
     expect(lineOf(by('/meta/serial'), 't/x', { temperature: 1 })).toMatch(/\/meta\/serial is required/);
-    expect(lineOf(by('clientId'), 't/x', { temperature: 1 })).toBe(line('client-1'));
+    expect(lineOf(by('clientId'), 't/x', { temperature: 1 })).toBe(line('c1'));
     expect(lineOf(by('username'), 't/x', { temperature: 1 }, { username: 'eve' })).toBe(line('eve'));
     expect(lineOf(by('username'), 't/x', { temperature: 1 })).toMatch(/did not log in/);
     expect(lineOf(by('port'), 't/x', { temperature: 1 }, { device: 'scale 1' })).toBe(line('scale\\ 1'));
@@ -225,7 +225,10 @@ describe('values that mean "no value"', () => {
     expect(lineOf(readings, 't/d', { humidity: 40 })).toBe('invalid: /temperature is required, but missing');
     expect(lineOf(readings, 't/d', { temperature: -100, humidity: 40 })).toMatch(/must be >= -60/);
     expect(lineOf(readings, 't/d', { temperature: 'nan' })).toBe(
-      'invalid: must have at least one field to store, has only properties 1 without a value',
+      'invalid: must have at least one field to store, the only one is null or declared missing',
+    );
+    expect(lineOf(readings, 't/d', { temperature: 'nan', humidity: null, other: 1 })).toBe(
+      'invalid: must have at least one field to store, has only properties 2 null or declared missing and 1 that the schema does not store',
     );
   });
 });
@@ -275,7 +278,38 @@ describe('{field} topics', () => {
     expect(lineOf(readings, 'plant/l1/p3/state', 'maybe')).toBe(
       'invalid: /state must be one of "on", "off", got string "maybe"',
     );
-    expect(lineOf(readings, 'plant/l1/p3/temperature', 'nan')).toMatch(/only properties 1 without a value/);
+  });
+
+  it('say of a value that is declared missing that it was the only one, quoted or not, and never what it is not', () => {
+    for (const sent of ['nan', ' nan\n', '"nan"']) {
+      expect(lineOf(readings, 'plant/l1/p3/temperature', sent)).toBe(
+        'invalid: must have at least one field to store, the only one is declared missing: got string "nan"',
+      );
+    }
+    for (const field of ['temperature', 'state', 'count', 'ok']) {
+      expect(lineOf(readings, `plant/l1/p3/${field}`, 'null')).toBe(
+        'invalid: must have at least one field to store, the only one is null',
+      );
+    }
+    expect(lineOf(readings, 'plant/l1/p3/count', 'nan')).toBe(
+      'invalid: /count must be integer, got string "nan"',
+    );
+  });
+
+  it('know a word that is declared missing also where the schema says that they are JSON', () => {
+    const told = readingsOf(
+      schema({
+        telemetry: { topics: ['t/{device}/{field}', 't/{device}'], format: 'json' },
+        properties: { temperature: { type: 'number', missing: ['unavailable', '-'] } },
+      }),
+    );
+    for (const word of ['unavailable', '-'])
+      expect(lineOf(told, 't/d/temperature', word)).toMatch(/the only one is declared missing/);
+    expect(lineOf(told, 't/d/temperature', 'off')).toBe(
+      'invalid: /temperature must be number, got string "off"',
+    );
+    expect(lineOf(told, 't/d/temperature', '21.5')).toBe(`m,device=d temperature=21.5 ${ARRIVAL_NS}`);
+    expect(told.route('t/d')?.format).toBe('json');
   });
 
   it('leave topics to others whose last level is no property', () => {

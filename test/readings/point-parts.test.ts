@@ -143,7 +143,7 @@ describe('a route says', () => {
       readingsOf(schema({ telemetry })).route('t/temperature/d')?.format;
     expect(format({ topics: ['t/{kind}/{device}'] })).toBe('json');
     expect(format({ topics: ['t/{field}/{device}'] })).toBe('scalar');
-    expect(format({ topics: ['t/{field}/{device}'], format: 'json' })).toBe('json');
+    expect(format({ topics: ['t/{field}/{device}'], format: 'json' })).toBe('scalar');
     expect(format({ topics: ['t/{kind}/{device}'], format: 'cbor' })).toBe('cbor');
     expect(format({ topics: ['t/{kind}/{device}'], format: { cbor: {} } })).toBe('cbor');
     const options = { delimiter: ';', columns: [{ b: 1, a: 2 }] };

@@ -7,6 +7,7 @@ import { type CompiledReadings, compileReadings } from '../../gateway/readings/c
 import { compileSchemas } from '../../gateway/readings/load-schemas.ts';
 import type { MappingDeps } from '../../gateway/readings/mapping-deps.ts';
 import { TickCounter } from '../../gateway/readings/tick-counter.ts';
+import { messageOn } from '../support/message.ts';
 
 export const NOW_MS = Date.UTC(2026, 2, 1, 12);
 /** The arrival time every reading without its own gets. */
@@ -57,24 +58,6 @@ function filesOf(schemas: readonly (object | string)[]): Map<string, string> {
       typeof value === 'string' ? value : JSON.stringify(value, null, 2),
     ]),
   );
-}
-
-export function messageOn(topic: string, payload: string | Buffer, more: Partial<Message> = {}): Message {
-  return {
-    source: 'mqtt',
-    topic,
-    payload: Buffer.from(payload),
-    client: 'client-1',
-    username: null,
-    device: null,
-    transfer: null,
-    retain: false,
-    address: null,
-    format: null,
-    receipts: false,
-    relay: null,
-    ...more,
-  };
 }
 
 /** When a message comes in. */

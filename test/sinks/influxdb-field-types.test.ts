@@ -3,23 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { InfluxOptions } from '../../gateway/sinks/influxdb.ts';
 import { type FieldTypes, readFieldTypes } from '../../gateway/sinks/influxdb-field-types.ts';
+import { influxAt } from '../support/influx-sink.ts';
 import { startInfluxd, startVictoriaMetrics } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
 
 function options(url: string, rest: Partial<InfluxOptions> = {}): InfluxOptions {
-  return {
-    url,
-    version: 1,
-    database: 'my db',
-    org: null,
-    bucket: null,
-    username: null,
-    password: null,
-    token: null,
-    gzip: false,
-    timeoutMs: 5000,
-    ...rest,
-  };
+  return influxAt(url, { version: 1, database: 'my db', gzip: false, ...rest });
 }
 
 function asObject(types: FieldTypes | null): unknown {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createInfluxSink, type InfluxOptions } from '../../gateway/sinks/influxdb.ts';
+import { influxAt } from '../support/influx-sink.ts';
 
 interface Seen {
   readonly method: string;
@@ -49,19 +50,7 @@ describe('the InfluxDB sink', () => {
   });
 
   function options(rest: Partial<InfluxOptions>): InfluxOptions {
-    return {
-      url,
-      version: 1,
-      database: 'my db',
-      org: null,
-      bucket: null,
-      username: null,
-      password: null,
-      token: null,
-      gzip: 'auto',
-      timeoutMs: 5000,
-      ...rest,
-    };
+    return influxAt(url, { version: 1, database: 'my db', ...rest });
   }
   async function writeOnce(
     rest: Partial<InfluxOptions>,

@@ -25,6 +25,15 @@ export const ENVIRONMENT: SchemaDocument = {
   },
 };
 
+/** `resent/{device}` with `value`; `boot` and `seq` name a reading, so that it is known when it comes again. */
+export const RESENT: SchemaDocument = {
+  $id: 'resent.v1',
+  telemetry: { measurement: 'resent', topics: ['resent/{device}'], identity: ['boot', 'seq'] },
+  type: 'object',
+  required: ['boot', 'seq', 'value'],
+  properties: { boot: { type: 'integer' }, seq: { type: 'integer' }, value: { type: 'number' } },
+};
+
 /** Writes each schema into the folder as `<$id>.json`, atomically as editors do; returns the folder. */
 export function writeSchemas(folder: string, ...schemas: readonly SchemaDocument[]): string {
   mkdirSync(folder, { recursive: true });

@@ -1,27 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { InfluxSinkConfig, SinkConfig } from '../../gateway/config/gateway-config.ts';
+import type { SinkConfig } from '../../gateway/config/gateway-config.ts';
 import type { EventName } from '../../gateway/monitoring/events.ts';
 import type { FieldTypes } from '../../gateway/sinks/influxdb-field-types.ts';
 import { type FieldTypesWatch, watchFieldTypes } from '../../gateway/wiring/field-types-watch.ts';
+import { influxSink } from '../support/influx-sink.ts';
 import { LeapingClock } from '../support/leaping-clock.ts';
 
-const INFLUX: InfluxSinkConfig = {
-  type: 'influxdb',
-  name: 'influx',
-  url: 'http://127.0.0.1:1',
-  version: 1,
-  database: 'd',
-  username: null,
-  password: null,
-  org: null,
-  bucket: null,
-  token: null,
-  gzip: false,
-  maxBacklogBytes: null,
-  whenFull: 'block',
-  batch: { lines: 1, bytes: 1, ageMs: 1 },
-  timeoutMs: 1000,
-};
+const INFLUX = influxSink('http://127.0.0.1:1', { version: 1 });
 const EMBEDDED: SinkConfig = { type: 'embedded', name: 'embedded', maxBytes: null, maxAgeMs: null };
 const TYPES: FieldTypes = new Map([['air', new Map([['t', ['float' as const]]])]]);
 const CONFLICT = 'partial write: field type conflict: input field "t" on measurement "air" is type integer';

@@ -5,6 +5,9 @@ const BRIDGED: Relay = Object.freeze({ contentType: null, userProperties: new Ma
 /** Bridges set the highest bit of the protocol level: Mosquitto's custom, not the standard's. */
 const BRIDGE_BIT = 0x80;
 
+/** CONNACK with return code 1: unacceptable protocol version (MQTT 3.1.1, 3.2.2.3). */
+export const VERSION_REFUSED: Buffer = Buffer.from([0x20, 2, 0, 1]);
+
 /** Whether the body of a CONNECT, `buffer[start, end)`, asks for MQTT 5 (MQTT 5.0, 3.1.2.2). */
 export function isMqtt5Connect(buffer: Buffer, start: number, end: number): boolean {
   return (levelOf(buffer, start, end) & ~BRIDGE_BIT) === MQTT_5;

@@ -13,7 +13,7 @@ import {
 } from './acknowledgements.ts';
 import type { AedesClient } from './aedes-client.ts';
 import type { Aftermath, BrokerContext, Stalled } from './broker-context.ts';
-import { isMqtt5Connect, relayOfConnect } from './connect-packet.ts';
+import { isMqtt5Connect, relayOfConnect, VERSION_REFUSED } from './connect-packet.ts';
 import { endGently } from './end-gently.ts';
 import { OpenTransfers } from './open-transfers.ts';
 import { Outbox } from './outbox.ts';
@@ -22,10 +22,8 @@ import * as packet from './packet-types.ts';
 import { goesOn, qosOf } from './publication.ts';
 import type { ReceiptSender } from './receipt-desk.ts';
 import { remoteIp } from './remote-ip.ts';
-import { isBridgeState } from './topics.ts';
+import { reservedPublish } from './reserved-publish.ts';
 
-/** Return code 1: unacceptable protocol version. */
-const CONNACK_VERSION = Buffer.from([0x20, 2, 0, 1]);
 /** What a message costs beside its payload until it is on disk, about. */
 const MESSAGE_OVERHEAD_BYTES = 64;
 const MIN_WAIT_MS = 2000;
@@ -195,7 +193,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
   #refuseVersion(): void {
     this.#context.events.emit('mqtt.version-unsupported', { address: this.address });
     this.#reader.end();
-    this.#socket.end(CONNACK_VERSION, () => this.close());
+    this.#socket.end(VERSION_REFUSED, () => this.close());
   }
 
   // ── Ending ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,16 +283,16 @@ export class Connection implements Sender, PacketHandler, Stalled {
     }
 
     const payload = buffer.subarray(payloadStart, end);
+    const reply = qos === 0 ? 0 : answer(qos === 1 ? PUBACK : PUBREC, packetId);
+    const transfer = qos === 0 ? null : { packetId, qos, dup: (first & 8) !== 0, connection: this.#number };
     if (known.reserved) {
-      const isTaken =
-        opensAgain || isBridgeState(topic) || this.#context.takeDownlink(this.#client.id, topic, payload);
-      if (!isTaken) this.end('only the gateway may publish under gateway/ and $SYS/');
-      // Of a write to a serial port it says that it is under way; what became of it is published.
-      else if (qos > 0) this.#hold(AT_ONCE, answer(qos === 1 ? PUBACK : PUBREC, packetId), null, 0);
+      const carrier = { client: this.#client.id, username: this.username, address: this.ip, transfer };
+      const found = reservedPublish(this.#context, { topic, payload, opensAgain, carrier });
+      if (typeof found === 'string') this.end(found);
+      else this.#take(found, reply);
       return;
     }
     const retain = (first & 1) === 1;
-    const transfer = qos === 0 ? null : { packetId, qos, dup: (first & 8) !== 0, connection: this.#number };
     const taken = this.#ingest({
       source: 'mqtt',
       topic,
@@ -327,7 +325,6 @@ export class Connection implements Sender, PacketHandler, Stalled {
     }
     const after =
       publication === null && receipts === null ? null : { publication, receipts, topic, outcomes };
-    const reply = qos === 0 ? 0 : answer(qos === 1 ? PUBACK : PUBREC, packetId);
     this.#hold(committed, reply, after, bytes);
   }
 
@@ -344,6 +341,13 @@ export class Connection implements Sender, PacketHandler, Stalled {
     } catch (error) {
       this.#onThrown('released', error);
     }
+  }
+
+  /** Null: it is done with. */
+  #take(message: Message | null, reply: Answer): void {
+    const committed = message === null ? AT_ONCE : this.#ingest(message)?.committed;
+    const bytes = message === null ? 0 : message.payload.length + MESSAGE_OVERHEAD_BYTES;
+    if (committed !== undefined) this.#hold(committed, reply, null, bytes);
   }
 
   #ingest(message: Message): Ingested | null {

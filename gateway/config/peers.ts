@@ -1,0 +1,57 @@
+import { normaliseConnection, type Report } from './broker-connection.ts';
+import type { ForwardConfig, GatewayConfig, PeersConfig } from './gateway-config.ts';
+import type { RawPeer, RawPeers } from './raw-config.ts';
+import { parseSize } from './units.ts';
+
+/** Completes `peers:` and checks what a schema cannot say. */
+export function normalisePeers(raw: RawPeers | undefined, base: string, report: Report): PeersConfig | null {
+  if (raw === undefined) return null;
+  const names = new Set([raw.name]);
+  const others = raw.others.map((peer, i) => {
+    const pointer = `/peers/others/${i}`;
+    if (names.has(peer.name))
+      report.problem(`${pointer}/name`, 'must differ from the names of this gateway and of the other peers');
+    names.add(peer.name);
+    return { name: peer.name, link: linkTo(peer, raw.name, { pointer, base }, report) };
+  });
+  return { name: raw.name, others };
+}
+
+/** Shared subscriptions, and nobody to pass on to what another gateway has to recognise. */
+export function sharesAlone({ brokers, peers }: Pick<GatewayConfig, 'brokers' | 'peers'>): boolean {
+  return peers === null && brokers.some(({ subscribe }) => subscribe.some(({ share }) => share !== null));
+}
+
+/** Every link by which messages leave from an outbox. */
+export function outgoingOf({
+  forward,
+  peers,
+}: Pick<GatewayConfig, 'forward' | 'peers'>): readonly ForwardConfig[] {
+  return [...forward, ...(peers?.others ?? []).map(({ link }) => link)];
+}
+
+/** The client id says who sends: the peer tells its clients apart by it. */
+function linkTo(
+  raw: RawPeer,
+  ownName: string,
+  place: { readonly pointer: string; readonly base: string },
+  report: Report,
+): ForwardConfig {
+  return {
+    // No forward and no sink can be called so.
+    name: `peer/${raw.name}`,
+    connection: normaliseConnection(
+      { ...raw, protocol: '3.1.1', cleanStart: true, sessionExpiry: '0s' },
+      { ...place, name: `peer-${ownName}` },
+      report,
+    ),
+    topics: [],
+    send: 'raw',
+    prefix: '',
+    retain: false,
+    maxInFlight: raw.maxInFlight,
+    maxBacklogBytes: parseSize(raw.maxBacklog) ?? Number.MAX_SAFE_INTEGER,
+    whenFull: 'block',
+    givesUp: false,
+  };
+}

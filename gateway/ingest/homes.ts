@@ -1,0 +1,84 @@
+import type { Message, Reading } from '../contracts.ts';
+import { packParcel, parcelTopic } from '../peer-parcel.ts';
+import { TwoGenerations } from '../readings/two-generations.ts';
+import type { Group } from '../store-contract.ts';
+import { hashTransfer, type TransferHash } from './transfer-hash.ts';
+
+/**
+ * Which gateway keeps a message of a shared subscription, where several share it.
+ *
+ * A reading with a time of its own may be kept by any: it comes out as the same point. One whose time is that of its
+ * arrival is one point only if one gateway recognises its repeats, so each topic has a home, the same for all peers. What
+ * comes to another gateway is put into the outbox of its home, in the same transaction that acknowledges it.
+ */
+export interface Homes {
+  /** The peer that keeps it; null: we do. */
+  homeOf(message: Message, readings: readonly Reading[]): string | null;
+  /** @param arrivedMs null: our clock is not set */
+  send(home: string, message: Message, arrivedMs: number | null, group: Group): void;
+}
+
+export interface HomesOptions {
+  /** Of this gateway among its peers. */
+  readonly name: string;
+  /** `link.name` is that of the outbox. */
+  readonly others: readonly { readonly name: string; readonly link: { readonly name: string } }[];
+}
+
+/** Topics whose home is remembered; twice as many at most. Longer ones are looked up each time. */
+const REMEMBERED_TOPICS = 10_000;
+const REMEMBERED_TOPIC_CHARS = 256;
+
+/** Null where there are no peers. */
+export function createHomes(options: HomesOptions | null): Homes | null {
+  if (options === null || options.others.length === 0) return null;
+  const { name, others } = options;
+  const outboxes = new Map(others.map((other) => [other.name, other.link.name]));
+  const members = [name, ...outboxes.keys()].map((member) => ({ member, bytes: Buffer.from(member) }));
+  const known = new TwoGenerations<string>(REMEMBERED_TOPICS);
+  const from = parcelTopic(name);
+
+  function memberOf(topic: string): string {
+    const remembered = known.get(topic);
+    if (remembered !== undefined) return remembered;
+    const member = highestOf(topic);
+    if (topic.length <= REMEMBERED_TOPIC_CHARS) known.set(topic, member);
+    return member;
+  }
+
+  /**
+   * Rendezvous hashing (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998): all peers come
+   * to the same answer in whatever order they are listed, and one more or less moves only its own topics.
+   */
+  function highestOf(topic: string): string {
+    const hash: TransferHash = { high: 0, low: 0 };
+    let best = name;
+    let most = -1;
+    for (const { member, bytes } of members) {
+      hashTransfer(topic, bytes, hash);
+      if (hash.high < most || (hash.high === most && member > best)) continue;
+      most = hash.high;
+      best = member;
+    }
+    return best;
+  }
+
+  return {
+    homeOf(message, readings) {
+      const { relay, topic } = message;
+      if (relay?.isShared !== true || relay.arrivedMs !== undefined || !readings.some(needsHome)) return null;
+      const member = memberOf(topic);
+      return member === name ? null : member;
+    },
+    send(home, message, arrivedMs, group) {
+      const outbox = outboxes.get(home);
+      if (outbox === undefined) throw new Error(`no peer is called ${home}`);
+      group.forward(outbox, from, packParcel(message, arrivedMs));
+    },
+  };
+}
+
+/** It can come again, and would get another time then. */
+function needsHome(reading: Reading): boolean {
+  return reading.kind === 'point' && reading.identity !== null && !reading.hasOwnTime;
+}

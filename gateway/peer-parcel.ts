@@ -1,0 +1,93 @@
+/**
+ * What one gateway hands over to a peer: a message of a shared subscription whose readings the peer keeps. It travels as
+ * the payload of a PUBLISH on `gateway/peers/{who sends it}`: one line of JSON about the message, a line feed, and the
+ * payload as it came.
+ */
+import type { Message, Relay } from './contracts.ts';
+
+/** A message as it was when it came to the gateway that passes it on. */
+export interface Parcel {
+  readonly topic: string;
+  readonly payload: Buffer;
+  /** With `arrivedMs`. */
+  readonly relay: Relay;
+}
+
+const PREFIX = 'gateway/peers/';
+const LINE_FEED = 0x0a;
+/** Far more than a topic and 32 properties of 256 bytes take, also where each byte is escaped. */
+const MAX_HEAD_BYTES = 128 * 1024;
+const MAX_PROPERTIES = 32;
+/** 2000-01-01, and the year 2200: outside of them nobody's clock is set. */
+const FIRST_MS = 946_684_800_000;
+const LAST_MS = 7_258_118_400_000;
+
+/** Where the gateway of this name publishes its parcels. */
+export function parcelTopic(name: string): string {
+  return PREFIX + name;
+}
+
+export function isParcelTopic(topic: string): boolean {
+  return topic.startsWith(PREFIX) && !topic.includes('/', PREFIX.length);
+}
+
+/** @param arrivedMs null: the clock of this gateway is not set */
+export function packParcel(
+  { topic, payload, relay }: Pick<Message, 'topic' | 'payload' | 'relay'>,
+  arrivedMs: number | null,
+): Buffer {
+  const head = {
+    topic,
+    ...(arrivedMs === null ? {} : { arrivedMs: Math.trunc(arrivedMs) }),
+    ...(relay === null || relay.contentType === null ? {} : { contentType: relay.contentType }),
+    ...(relay === null || relay.userProperties.size === 0
+      ? {}
+      : { userProperties: [...relay.userProperties] }),
+  };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), payload]);
+}
+
+/** Null where it is none. The payload is a view of `bytes`. */
+export function unpackParcel(bytes: Buffer): Parcel | null {
+  const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf(LINE_FEED);
+  if (end === -1) return null;
+  let head: unknown;
+  try {
+    head = JSON.parse(bytes.toString('utf8', 0, end));
+  } catch {
+    return null;
+  }
+  if (typeof head !== 'object' || head === null) return null;
+  const { topic, arrivedMs, contentType, userProperties } = head as Readonly<Record<string, unknown>>;
+  if (typeof topic !== 'string') return null;
+  if (contentType !== undefined && typeof contentType !== 'string') return null;
+  const properties = propertiesOf(userProperties);
+  if (properties === null) return null;
+  return {
+    topic,
+    payload: bytes.subarray(end + 1),
+    relay: {
+      contentType: contentType ?? null,
+      userProperties: properties,
+      isShared: true,
+      arrivedMs: isTime(arrivedMs) ? arrivedMs : null,
+    },
+  };
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= FIRST_MS && value <= LAST_MS;
+}
+
+function propertiesOf(value: unknown): ReadonlyMap<string, string> | null {
+  if (value === undefined) return new Map();
+  if (!Array.isArray(value) || value.length > MAX_PROPERTIES) return null;
+  const properties = new Map<string, string>();
+  for (const pair of value) {
+    if (!Array.isArray(pair)) return null;
+    const [name, text]: readonly unknown[] = pair;
+    if (typeof name !== 'string' || typeof text !== 'string') return null;
+    properties.set(name, text);
+  }
+  return properties;
+}
