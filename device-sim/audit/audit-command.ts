@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ import { readCountsBefore } from './counts-before.ts';
 import { openEmbeddedStore } from './embedded-store.ts';
 import { viewGateway } from './gateway-view.ts';
 import { createInfluxStore } from './influx-store.ts';
+import { makeOwnFolder } from './own-folder.ts';
 import { type AuditResult, runAudit } from './run-audit.ts';
 import { createVictoriaStore } from './victoria-store.ts';
 
@@ -114,7 +115,7 @@ export async function auditLedger(
   const problem = auditProblem(options);
   if (problem !== null) throw new Error(problem);
   const ledger = openLedger(ledgerPath);
-  const folder = mkdtempSync(join(tmpdir(), 'device-sim-audit-'));
+  const folder = makeOwnFolder(tmpdir(), 'device-sim-audit-');
   let store: AuditStore | null = null;
   try {
     const gateway = gatewayOf(options, io.nodePath, folder);
@@ -139,7 +140,7 @@ export async function countsNow(
   options: AuditOptions,
   io: Pick<AuditIo, 'nodePath'>,
 ): Promise<GatewayCounts | null> {
-  const folder = mkdtempSync(join(tmpdir(), 'device-sim-audit-'));
+  const folder = makeOwnFolder(tmpdir(), 'device-sim-audit-');
   try {
     return (await gatewayOf(options, io.nodePath, folder)?.counts()) ?? null;
   } catch {

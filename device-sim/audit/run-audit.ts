@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadableLedger } from '../ledger/read-ledger.ts';
 import type { AuditStore, Finding, GatewayCounts, GatewayView, ReadingEnd } from './audit-contract.ts';
@@ -14,6 +13,7 @@ import {
 } from './gather.ts';
 import { matchBucket } from './match-bucket.ts';
 import { nsOfMs } from './match-rules.ts';
+import { makeOwnFolder } from './own-folder.ts';
 import { type Counts, Tally, type UnitCounts } from './tally.ts';
 
 export interface AuditSettings {
@@ -94,7 +94,7 @@ export async function runAudit(
   settings: AuditSettings,
 ): Promise<AuditResult> {
   const counts = gateway === null ? null : await untilWritten(gateway, settings);
-  const folder = mkdtempSync(join(ledger.folder, 'audit-'));
+  const folder = makeOwnFolder(ledger.folder, 'audit-');
   try {
     const units = new AuditUnits(ledger.run.devices);
     const ignored = new Set(settings.clockToleranceMs > 0 ? [ADDED_BY_CORRECTION] : []);

@@ -17,11 +17,11 @@ export interface ConnectionOwner {
   acknowledged(kind: 'puback' | 'pubrec' | 'pubcomp', packetId: number): boolean;
   /** A message has come to it. */
   published(): void;
-  /** A QoS 0 message was taken by the system, or is lost with the connection. */
+  /** A QoS 0 message was taken by the system, or is lost with the connection. Once for each, in their order. */
   left(token: number, hasLeft: boolean): void;
   /** What came was read, or what waited has left: there may be room now. */
   afterwards(): void;
-  /** Refused, broken, closed or dead. Once, and nothing comes after it but `left`. */
+  /** Refused, broken, closed or dead. Once; of this connection nothing comes after it but `left`. */
   gone(words: string): void;
 }
 
@@ -78,29 +78,28 @@ export class MqttConnection implements WireHandler, AnswerHandler, Flushable {
   }
 
   readonly #left = (token: number, hasLeft: boolean): void => this.#owner.left(token, hasLeft);
-  readonly #done = (): void => {
-    if (!this.#isOver) this.#owner.afterwards();
-  };
+  readonly #done = (): void => this.#owner.afterwards();
 
   // ── How it ends ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** At once, and without a word. */
+  /** At once, and without a word; what has not left is lost. */
   destroy(): void {
-    this.#over();
+    this.#isOver = true;
     this.#wire.destroy();
+    for (const token of this.#outlet.drop()) this.#owner.left(token, false);
   }
 
-  /** What was written leaves, and these bytes; then it is cut. */
+  /** What was written leaves, and these bytes; then it is cut. Where nobody takes them it stays until it is destroyed. */
   cutAfter(bytes: Buffer): void {
     this.flush();
-    this.#over();
+    this.#isOver = true;
     this.#wire.cutAfter(bytes);
   }
 
   /** What was written leaves; then it stays open, unread and unwritten, until it is destroyed. */
   abandon(): void {
     this.flush();
-    this.#over();
+    this.#isOver = true;
     this.#wire.abandon();
   }
 
@@ -112,15 +111,12 @@ export class MqttConnection implements WireHandler, AnswerHandler, Flushable {
     this.#wire.end();
   }
 
-  #over(): void {
-    this.#isOver = true;
-    for (const token of this.#outlet.drop()) this.#owner.left(token, false);
-  }
-
   #lose(words: string): void {
     if (this.#isOver) return;
-    this.destroy();
+    this.#isOver = true;
+    // First: whoever hears that a message is lost may hand over the next one, and that must not come here.
     this.#owner.gone(words);
+    this.destroy();
   }
 
   // ── Life signs ────────────────────────────────────────────────────────────────────────────────────────────

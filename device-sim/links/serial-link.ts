@@ -1,7 +1,10 @@
 import type { Link, LinkListener, Outgoing, SerialLinkSpec } from '../contracts.ts';
 import { backOffMs } from './back-off.ts';
+import { Closing } from './closing.ts';
 import type { LinkDeps, LinkNames } from './link-deps.ts';
+import { LinkTimes, NEVER } from './link-times.ts';
 import { troubleOf } from './link-trouble.ts';
+import { Readiness } from './readiness.ts';
 import { AnswerLines, isNotTaken, type SerialAnswer } from './serial-answers.ts';
 import { openSerial, type SerialConnection } from './serial-connection.ts';
 import { lineProblem } from './serial-lines.ts';
@@ -14,7 +17,6 @@ const UNPLUGGED_MS = [1000, 3000] as const;
 /** What was written before is in the cable still: so long the gateway gets to read it. */
 const DRAIN_MS = 300;
 const MAX_WAITING_BYTES = 16 * 1024;
-const NEVER = Number.POSITIVE_INFINITY;
 
 type State = 'idle' | 'opening' | 'up' | 'unplugging' | 'waiting' | 'leaving' | 'closed';
 
@@ -39,13 +41,12 @@ class SerialLink implements Link, Tickable, TtyHandler {
   readonly #deps: LinkDeps;
   readonly #sender: SerialSender;
   readonly #answers = new AnswerLines();
+  readonly #times: LinkTimes;
+  readonly #readiness: Readiness;
   #state: State = 'idle';
   #connection: SerialConnection | null = null;
   #attempt = 0;
-  #stateUntilMs = NEVER;
-  #wakeAtMs = NEVER;
-  #wasReady: boolean = false;
-  #closing: { readonly resolve: () => void; readonly untilMs: number } | null = null;
+  #closing: Closing | null = null;
 
   constructor(spec: SerialLinkSpec, names: LinkNames, listener: LinkListener, deps: LinkDeps) {
     this.#spec = spec;
@@ -55,6 +56,8 @@ class SerialLink implements Link, Tickable, TtyHandler {
     this.#sender = spec.ack
       ? new SerialWithAck(listener, deps.random)
       : new SerialWithoutAck(listener, deps.random);
+    this.#times = new LinkTimes(this, deps.ticker);
+    this.#readiness = new Readiness(listener);
   }
 
   // ── For the engine ────────────────────────────────────────────────────────────────────────────────────────
@@ -86,9 +89,9 @@ class SerialLink implements Link, Tickable, TtyHandler {
       this.#listener.onRefused(message.token, problem);
       return;
     }
-    this.#sender.take(message, this.#nowMs());
+    this.#sender.take(message, this.#times.nowMs);
     this.#turn();
-    if (!this.canSend) this.#wasReady = false;
+    this.#readiness.note(this.canSend);
   }
 
   cut(): void {
@@ -97,20 +100,13 @@ class SerialLink implements Link, Tickable, TtyHandler {
 
   close(deadlineMs: number): Promise<void> {
     if (this.#state === 'closed') return Promise.resolve();
-    return new Promise((resolve) => {
-      const before = this.#closing?.resolve;
-      const untilMs = this.#nowMs() + deadlineMs;
-      this.#closing = {
-        untilMs,
-        resolve: () => {
-          before?.();
-          resolve();
-        },
-      };
-      this.#wakeBy(untilMs);
-      this.#turn();
-      this.#leaveIfDone();
-    });
+    const untilMs = this.#times.nowMs + deadlineMs;
+    this.#closing ??= new Closing();
+    const closed = this.#closing.ask(untilMs);
+    this.#times.wakeBy(untilMs);
+    this.#turn();
+    this.#leaveIfDone();
+    return closed;
   }
 
   // ── The port ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +137,7 @@ class SerialLink implements Link, Tickable, TtyHandler {
     }
     this.#state = 'up';
     this.#attempt = 0;
-    this.#sender.opened(this.#nowMs());
+    this.#sender.opened(this.#times.nowMs);
     this.#turn();
     this.#afterwards();
   }
@@ -153,7 +149,7 @@ class SerialLink implements Link, Tickable, TtyHandler {
   }
 
   #answered(answer: SerialAnswer): void {
-    this.#sender.answered(answer, isNotTaken(answer), this.#nowMs());
+    this.#sender.answered(answer, isNotTaken(answer), this.#times.nowMs);
   }
 
   empty(): void {
@@ -171,24 +167,24 @@ class SerialLink implements Link, Tickable, TtyHandler {
     const [least, most] = UNPLUGGED_MS;
     this.#state = 'waiting';
     this.#sender.lost();
-    this.#stateUntilMs = NEVER;
+    this.#times.stateLasts();
     const delayMs = least + (most - least) * this.#deps.random.next();
     // The name must be free before the next one is made.
     const gone = connection === null ? Promise.resolve() : connection.unplug();
     void gone.then(() => {
-      if (this.#state === 'waiting') this.#until(delayMs);
+      if (this.#state === 'waiting') this.#times.stateEndsIn(delayMs);
     });
     this.#lose(words);
   }
 
   #wait(words: string, delayMs: number): void {
     this.#state = 'waiting';
-    this.#until(delayMs);
+    this.#times.stateEndsIn(delayMs);
     this.#lose(words);
   }
 
   #lose(words: string): void {
-    this.#wasReady = false;
+    this.#readiness.note(false);
     this.#listener.onLost(words);
     this.#leaveIfDone();
   }
@@ -197,24 +193,18 @@ class SerialLink implements Link, Tickable, TtyHandler {
   #turn(): void {
     const port = this.#connection?.port;
     if (this.#state === 'up' && port !== undefined) {
-      const isUnplugged = this.#sender.turn(port, this.#nowMs());
+      const isUnplugged = this.#sender.turn(port, this.#times.nowMs);
       if (isUnplugged) {
         this.#state = 'unplugging';
-        this.#until(DRAIN_MS);
+        this.#times.stateEndsIn(DRAIN_MS);
       }
     }
     this.#look();
   }
 
   #afterwards(): void {
-    if (this.#closing !== null) {
-      this.#leaveIfDone();
-      return;
-    }
-    const isReady = this.canSend;
-    const wasReady = this.#wasReady;
-    this.#wasReady = isReady;
-    if (isReady && !wasReady) this.#listener.onReady();
+    if (this.#closing === null) this.#readiness.look(this.canSend);
+    else this.#leaveIfDone();
   }
 
   // ── Its end ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,10 +212,10 @@ class SerialLink implements Link, Tickable, TtyHandler {
   #leaveIfDone(): void {
     const closing = this.#closing;
     if (closing === null || this.#state === 'leaving' || this.#state === 'closed') return;
-    if (this.inFlight > 0 && this.#nowMs() < closing.untilMs) return;
+    if (!closing.isDue(this.inFlight, this.#times.nowMs)) return;
     const wasUp = this.#connection !== null;
     this.#state = 'leaving';
-    if (wasUp) this.#until(DRAIN_MS);
+    if (wasUp) this.#times.stateEndsIn(DRAIN_MS);
     else this.#end();
   }
 
@@ -234,25 +224,14 @@ class SerialLink implements Link, Tickable, TtyHandler {
     const connection = this.#connection;
     this.#connection = null;
     const gone = connection === null ? Promise.resolve() : connection.unplug();
-    void gone.then(() => this.#closing?.resolve());
+    void gone.then(() => this.#closing?.done());
   }
 
   // ── Time ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #until(delayMs: number): void {
-    this.#stateUntilMs = this.#nowMs() + delayMs;
-    this.#wakeBy(this.#stateUntilMs);
-  }
-
-  #wakeBy(atMs: number): void {
-    if (atMs < this.#wakeAtMs) this.#wakeAtMs = this.#deps.ticker.wakeAt(this, atMs);
-  }
-
   wake(nowMs: number): void {
-    if (nowMs < this.#wakeAtMs || this.#state === 'closed') return;
-    this.#wakeAtMs = NEVER;
-    if (nowMs >= this.#stateUntilMs) {
-      this.#stateUntilMs = NEVER;
+    if (!this.#times.isAwaited(nowMs) || this.#state === 'closed') return;
+    if (this.#times.isStateOver(nowMs)) {
       if (this.#state === 'waiting') this.#open();
       else if (this.#state === 'unplugging') this.#unplug('unplugged on purpose');
       else if (this.#state === 'leaving') this.#end();
@@ -264,13 +243,8 @@ class SerialLink implements Link, Tickable, TtyHandler {
   /** When to look again. */
   #look(): void {
     if (this.#state === 'closed') return;
-    const nowMs = this.#nowMs();
-    const closingMs = this.#closing?.untilMs ?? NEVER;
+    const closingMs = this.#closing?.nextMs(this.#times.nowMs) ?? NEVER;
     const senderMs = this.#state === 'up' ? this.#sender.nextMs() : NEVER;
-    this.#wakeBy(Math.min(senderMs, this.#stateUntilMs, closingMs > nowMs ? closingMs : NEVER));
-  }
-
-  #nowMs(): number {
-    return this.#deps.ticker.monotonicMs();
+    this.#times.wakeBy(Math.min(senderMs, closingMs));
   }
 }

@@ -120,13 +120,13 @@ export function rowsOf(scene: Scene): StoredRow[] {
   return [...scene.said.flatMap(({ row }) => (row === null ? [] : [row])), ...scene.added];
 }
 
-/** Writes the ledger, and lets the audit compare it with what the store holds. */
+/** Writes the ledger (into `folder`, where it is given), and lets the audit compare it with what the store holds. */
 export async function auditOf(
   scene: Scene,
   store: AuditStore,
-  settings: Partial<AuditSettings> & { readonly gateway?: false } = {},
+  settings: Partial<AuditSettings> & { readonly gateway?: false; readonly folder?: string } = {},
 ): Promise<AuditResult> {
-  const folder = join(temporaryFolder('audit'), 'ledger');
+  const { gateway, folder = join(temporaryFolder('audit'), 'ledger'), ...rest } = settings;
   let nowMs = START_MS;
   const writer = createLedger(
     folder,
@@ -143,7 +143,6 @@ export async function auditOf(
     writer.acknowledged(number);
   }
   await writer.close();
-  const { gateway, ...rest } = settings;
   return await runAudit(openLedger(folder), store, gateway === false ? null : gatewayOf(scene), {
     waitMs: 0,
     slackMs: 2000,

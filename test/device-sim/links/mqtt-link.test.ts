@@ -1,12 +1,12 @@
-import { createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { generate } from 'mqtt-packet';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MQTT_FAULTS, type MqttFault, type Outgoing } from '../../../device-sim/contracts.ts';
 import { seededRandom } from '../../../device-sim/random.ts';
 import { until } from '../../support/processes.ts';
 import { startBrokenBroker } from './broken-broker.ts';
 import { linkUnderTest, mqttSpec } from './link-under-test.ts';
+import { CONNACK, serve } from './scripted-server.ts';
 
 /** Those that do not wait for seconds. */
 const QUICK_FAULTS = MQTT_FAULTS.filter((fault) => fault !== 'half-open' && fault !== 'slow-consumer');
@@ -19,32 +19,6 @@ function messages(faults: readonly (MqttFault | null)[]): Outgoing[] {
     fault,
   }));
 }
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
-
-/** A server that does with each connection what the test says. */
-async function serve(onConnection: (socket: Socket, n: number) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  let n = 0;
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    onConnection(socket, n);
-    n += 1;
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const address = server.address();
-  return `mqtt://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-}
-
-const CONNACK = generate({ cmd: 'connack', returnCode: 0, sessionPresent: false });
 
 describe('an MQTT link', () => {
   it('has every message acknowledged exactly once, whatever is cut, and loses none', {
