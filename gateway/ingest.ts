@@ -58,6 +58,15 @@ export function createIngest(deps: IngestDeps): Ingest {
     deps;
   const { unrouted, maxPayloadBytes } = deps;
 
+  /** When a parcel arrived is known, whether or not our clock is set. */
+  const arrivalAtPeer: ArrivalClock = {
+    isProvisional: false,
+    get highWaterMs() {
+      return arrival.highWaterMs;
+    },
+    nextNs: () => arrival.nextNs(),
+  };
+
   function ingest(message: Message): Ingested {
     const { relay, transfer } = message;
     const nowMs = relay?.arrivedMs ?? clock.nowMs();
@@ -80,7 +89,8 @@ export function createIngest(deps: IngestDeps): Ingest {
 
     const wasProvisional = arrival.isProvisional;
     const hash = transfer === null ? undefined : repeats.hash;
-    const interpreted = interpret(message, route, arrival, nowMs, hash);
+    const arrivalThen = typeof relay?.arrivedMs === 'number' ? arrivalAtPeer : arrival;
+    const interpreted = interpret(message, route, arrivalThen, nowMs, hash);
     if (repeat !== null && interpreted.every(isRecognisable)) return duplicate(message, route, group, repeat);
     group.arrivedAt(arrival.highWaterMs);
     // The clock may have been set in between.

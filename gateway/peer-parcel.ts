@@ -13,6 +13,9 @@ export interface Parcel {
   readonly relay: Relay;
 }
 
+/** The packet that brings a parcel is at most so much larger than the payload in it: the head, the topic, what MQTT adds. */
+export const MAX_PARCEL_OVERHEAD_BYTES = 129 * 1024;
+
 const PREFIX = 'gateway/peers/';
 const LINE_FEED = 0x0a;
 /** Far more than a topic and 32 properties of 256 bytes take, also where each byte is escaped. */
@@ -28,7 +31,7 @@ export function parcelTopic(name: string): string {
 }
 
 export function isParcelTopic(topic: string): boolean {
-  return topic.startsWith(PREFIX) && !topic.includes('/', PREFIX.length);
+  return topic.length > PREFIX.length && topic.startsWith(PREFIX) && !topic.includes('/', PREFIX.length);
 }
 
 /** @param arrivedMs null: the clock of this gateway is not set */

@@ -48,7 +48,11 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
   const sinks = normaliseSinks(raw.sinks, base, context);
   const sinkNames = sinks.map(({ name }) => name);
   const forward = normaliseForward(raw.forward, { base, brokers, sinkNames, listeners }, context);
-  const peers = normalisePeers(raw.peers, base, context);
+  const peers = normalisePeers(
+    raw.peers,
+    { base, maxPacketBytes: size(mqtt.limits.packet), maxPayloadBytes: size(limits.payloadBytes) },
+    context,
+  );
   reportSharedClientIds(
     [
       ...brokers.map(({ connection }, i) => ({ pointer: `/brokers/${i}`, connection })),

@@ -1,11 +1,31 @@
+import { MAX_PARCEL_OVERHEAD_BYTES } from '../peer-parcel.ts';
 import { normaliseConnection, type Report } from './broker-connection.ts';
 import type { ForwardConfig, GatewayConfig, PeersConfig } from './gateway-config.ts';
 import type { RawPeer, RawPeers } from './raw-config.ts';
 import { parseSize } from './units.ts';
 
+/** What `peers:` is held against. */
+export interface PeersContext {
+  /** Relative paths start here. */
+  readonly base: string;
+  /** As `mqtt.limits.packet` and `limits.payloadBytes` have them, here and, since all are to be alike, there. */
+  readonly maxPacketBytes: number;
+  readonly maxPayloadBytes: number;
+}
+
 /** Completes `peers:` and checks what a schema cannot say. */
-export function normalisePeers(raw: RawPeers | undefined, base: string, report: Report): PeersConfig | null {
+export function normalisePeers(
+  raw: RawPeers | undefined,
+  { base, maxPacketBytes, maxPayloadBytes }: PeersContext,
+  report: Report,
+): PeersConfig | null {
   if (raw === undefined) return null;
+  // A peer would end the connection at a larger one each time, and all that is behind it would wait.
+  if (maxPacketBytes < maxPayloadBytes + MAX_PARCEL_OVERHEAD_BYTES)
+    report.problem(
+      '/peers',
+      `needs mqtt.limits.packet to be larger than limits.payloadBytes by ${MAX_PARCEL_OVERHEAD_BYTES / 1024}KiB or more, here and in the others: what is passed on is a payload and what is known of it`,
+    );
   const names = new Set([raw.name]);
   const others = raw.others.map((peer, i) => {
     const pointer = `/peers/others/${i}`;

@@ -1,6 +1,6 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import { shownUrl } from '../broker-link/broker-stream.ts';
-import type { GatewayConfig } from './gateway-config.ts';
+import type { ForwardConfig, GatewayConfig } from './gateway-config.ts';
 
 const HIDDEN = '(hidden)';
 
@@ -9,10 +9,14 @@ export function redacted(config: GatewayConfig): GatewayConfig {
   return {
     ...config,
     brokers: config.brokers.map((broker) => ({ ...broker, connection: withoutPassword(broker.connection) })),
-    forward: config.forward.map((forward) => ({
-      ...forward,
-      connection: withoutPassword(forward.connection),
-    })),
+    forward: config.forward.map(redactedForward),
+    peers:
+      config.peers === null
+        ? null
+        : {
+            ...config.peers,
+            others: config.peers.others.map((peer) => ({ ...peer, link: redactedForward(peer.link) })),
+          },
     sinks: config.sinks.map((sink) =>
       sink.type === 'embedded'
         ? sink
@@ -23,6 +27,10 @@ export function redacted(config: GatewayConfig): GatewayConfig {
           },
     ),
   };
+}
+
+function redactedForward(forward: ForwardConfig): ForwardConfig {
+  return { ...forward, connection: withoutPassword(forward.connection) };
 }
 
 /** What a will says may be anything; it is shown to whoever subscribes, but not here. */

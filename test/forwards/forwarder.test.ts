@@ -1,68 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createForwarder, type Forwarder, type ForwardOptions } from '../../gateway/forwards/forwarder.ts';
 import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
-import { createMemoryStore } from '../../gateway/store/memory-store.ts';
-import type { Outbox, Store } from '../../gateway/store-contract.ts';
-import { type TestDeps, testDeps } from '../contracts/store-harness.ts';
 import { copyOf } from '../store/copy-of.ts';
-import { CONNECTION, ScriptedBroker } from './scripted-broker.ts';
+import { bench, noted, put, quiet, upTo } from './forwarder-bench.ts';
 
 const NOT_AUTHORISED = 0x87;
 const QUOTA_EXCEEDED = 0x97;
 const PAYLOAD_FORMAT_INVALID = 0x99;
-
-interface Bench {
-  readonly store: Store;
-  readonly outbox: Outbox;
-  readonly broker: ScriptedBroker;
-  readonly forwarder: Forwarder;
-  readonly deps: TestDeps;
-  readonly storage: MemoryStorage;
-}
-
-function bench(given: Partial<ForwardOptions> = {}, storage = new MemoryStorage()): Bench {
-  const deps = testDeps();
-  const store = createMemoryStore({ storage }, deps);
-  const outbox = store.openOutbox('up', { maxBacklogBytes: 2 ** 30, whenFull: 'block' });
-  const broker = new ScriptedBroker();
-  const forwarder = createForwarder(
-    {
-      name: 'up',
-      connection: CONNECTION,
-      topics: ['#'],
-      prefix: '',
-      retain: false,
-      maxInFlight: 10,
-      givesUp: true,
-      ...given,
-    },
-    { outbox, connect: broker.connect, events: deps.events, clock: deps.clock, random: () => 0.5 },
-  );
-  forwarder.start();
-  return { store, outbox, broker, forwarder, deps, storage };
-}
-
-async function put(store: Store, texts: readonly string[], topic = 't'): Promise<void> {
-  const group = store.group();
-  for (const text of texts) group.forward('up', topic, Buffer.from(text));
-  await group.committed;
-  await quiet();
-}
-
-/** Lets everything happen that was begun. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 12; i += 1) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** How far it is has been written, however lately that was done the last time. */
-async function noted({ clock }: TestDeps): Promise<void> {
-  await quiet();
-  clock.advance(1_000);
-  await quiet();
-}
-
-const upTo = (n: number, from = 0): string[] => Array.from({ length: n - from }, (_, i) => String(from + i));
 
 describe('a forwarder', () => {
   it('sends what lies there and what comes, in order, never more unacknowledged than allowed', async () => {

@@ -1,8 +1,9 @@
 import type { Message } from '../../contracts.ts';
 import { isParcelTopic, unpackParcel } from '../../peer-parcel.ts';
 import type { BrokerContext } from './broker-context.ts';
+import { DEFAULT_MQTT_LIMITS } from './limits.ts';
 import type { TopicCache } from './topic-cache.ts';
-import { isBridgeState } from './topics.ts';
+import { isBridgeState, isReserved, topicProblem } from './topics.ts';
 
 /** What a connection knows of everything that it brings. */
 export type Carrier = Pick<Message, 'client' | 'username' | 'address' | 'transfer'>;
@@ -34,8 +35,11 @@ function messageOfPeer(bytes: Buffer, topics: TopicCache, carrier: Carrier): Mes
   if (parcel === null) return 'what a peer passes on cannot be read: is it of another version?';
   const { topic, payload, relay } = parcel;
   const known = topics.get(topic);
-  if (known.problem !== null) return `a peer passes on a message with a bad topic: ${known.problem}`;
-  if (known.reserved) return 'a peer passes on what belongs to a gateway itself';
+  // What the peer has read and acknowledged must be taken, whatever `mqtt.limits` allows clients here: else it would be sent
+  // for ever, and all that is behind it would wait.
+  const problem = known.problem === null ? null : topicProblem(topic, DEFAULT_MQTT_LIMITS);
+  if (problem !== null) return `a peer passes on a message with a bad topic: ${problem}`;
+  if (isReserved(topic) && !topic.startsWith('$')) return 'a peer passes on what belongs to a gateway itself';
   const { client, username, address, transfer } = carrier;
   return {
     source: 'peer',

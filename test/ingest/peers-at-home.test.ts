@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Message } from '../../gateway/contracts.ts';
+import { NOW_MS, schema } from '../readings/under-test.ts';
+import { delivered, type PeerGateway, shared } from './peered-gateway.ts';
+import { FOREIGN, gateway, kinds, OWN, passOn, reading, taken, tallyOf } from './two-peers.ts';
+
+const TIMED = schema({
+  telemetry: { identity: ['seq'], time: { property: 'ts', unit: 'ms' } },
+  properties: { seq: { type: 'integer' }, ts: { type: 'integer' } },
+});
+const LATER_MS = 3_600_000;
+
+describe('a reading that came to another gateway first', () => {
+  it('is stored at its home with the time at which it came there, and digits by its content', async () => {
+    const [attic, cellar] = [gateway('attic'), gateway('cellar', { nowMs: NOW_MS + LATER_MS })];
+    await taken(attic, shared(FOREIGN, reading(1)));
+    await taken(attic, shared(FOREIGN, reading(2)));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored', 'stored']);
+    const times = cellar.lines().map((line) => line.trim().split(' ').at(-1) ?? '');
+    expect(times.map((ns) => ns.slice(0, 13))).toEqual([`${NOW_MS}`, `${NOW_MS}`]);
+    expect(times.map((ns) => ns.length)).toEqual([19, 19]);
+    expect(new Set(times).size, 'two readings of one millisecond').toBe(2);
+
+    const other = gateway('cellar', { nowMs: NOW_MS + 2 * LATER_MS });
+    await passOn(attic, other, ['attic', 'cellar']);
+    expect(other.lines(), 'the same points wherever, and whenever').toEqual(cellar.lines());
+    const { total, sources } = cellar.store.account();
+    expect([total, sources.peer]).toMatchObject([
+      { received: 2, stored: 2 },
+      { received: 2, stored: 2 },
+    ]);
+  });
+
+  it('is a duplicate there where it comes again: from the same peer, from another, or directly', async () => {
+    const names = ['attic', 'shed', 'cellar'];
+    const among = (name: string): PeerGateway =>
+      gateway(name, { others: names.filter((each) => each !== name) });
+    const [attic, shed, cellar] = [among('attic'), among('shed'), among('cellar')];
+    // The home among three may be another one.
+    const topic =
+      Array.from({ length: 100 }, (_, i) => `t/dev-${i}`).find((each) => {
+        attic.take(shared(each, reading(1)));
+        return kinds(cellar.take(shared(each, reading(0))).outcomes)[0] === 'stored';
+      }) ?? '';
+    const message = (): Message => shared(topic, reading(7));
+    await taken(attic, message());
+    await taken(shed, message());
+    const ofAttic = attic.waitingFor('cellar').at(-1);
+    const ofShed = shed.waitingFor('cellar').at(-1);
+    if (ofAttic === undefined || ofShed === undefined) throw new Error('nothing waits');
+    expect(await taken(cellar, delivered(ofAttic, 'attic'))).toEqual(['stored']);
+    expect(await taken(cellar, delivered(ofAttic, 'attic')), 'sent again').toEqual(['duplicate']);
+    expect(await taken(cellar, delivered(ofShed, 'shed'))).toEqual(['duplicate']);
+    expect(await taken(cellar, message())).toEqual(['duplicate']);
+    tallyOf(cellar.store);
+  });
+
+  it('is a duplicate as a parcel where it came directly before', async () => {
+    const [attic, cellar] = [gateway('attic'), gateway('cellar', { nowMs: NOW_MS + 10 })];
+    await taken(cellar, shared(FOREIGN, reading(1)));
+    await taken(attic, shared(FOREIGN, reading(1)));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['duplicate']);
+    expect(cellar.lines()).toHaveLength(1);
+  });
+
+  it('counts its age from there', async () => {
+    const AGED = schema({
+      telemetry: { identity: ['seq'], time: { property: 'age', unit: 's', kind: 'age' } },
+      properties: { seq: { type: 'integer' }, age: { type: 'integer' } },
+    });
+    const attic = gateway('attic', { schema: AGED });
+    const cellar = gateway('cellar', { schema: AGED, nowMs: NOW_MS + LATER_MS });
+    await taken(attic, shared(FOREIGN, reading(1, { age: 60 })));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored']);
+    expect(cellar.lines()[0]).toContain(` ${NOW_MS - 60_000}`);
+  });
+
+  it('is held there against the time at which it came: it is not too old for having waited', async () => {
+    const WINDOW = schema({
+      telemetry: {
+        identity: ['seq'],
+        time: { property: 'ts', unit: 'ms', clock: 'reject', tolerance: '1m' },
+      },
+      properties: { seq: { type: 'integer' }, ts: { type: 'integer' } },
+    });
+    const attic = gateway('attic', { schema: WINDOW });
+    const cellar = gateway('cellar', { schema: WINDOW, nowMs: NOW_MS + LATER_MS });
+    expect(await taken(attic, shared(FOREIGN, reading(1, { ts: NOW_MS - 1_000 })))).toEqual(['forwarded']);
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored']);
+  });
+
+  it('is rejected at its home, with the time at which it came, where another schema is in force there', async () => {
+    const STRICT = schema({
+      telemetry: { identity: ['seq'] },
+      properties: { temperature: { type: 'number', maximum: 0 }, seq: { type: 'integer' } },
+    });
+    const [attic, cellar] = [
+      gateway('attic'),
+      gateway('cellar', { schema: STRICT, nowMs: NOW_MS + LATER_MS }),
+    ];
+    await taken(attic, shared(FOREIGN, reading(1)));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['rejected']);
+    expect(cellar.store.rejections({})).toMatchObject([
+      { code: 'invalid', topic: FOREIGN, source: 'peer', atMs: NOW_MS },
+    ]);
+  });
+
+  it('is rejected there, not passed by, where no schema claims its topic: it would be nowhere', async () => {
+    const OTHER = schema({ telemetry: { topics: ['other/{device}'] } });
+    const [attic, cellar] = [gateway('attic'), gateway('cellar', { schema: OTHER, forwardsRaw: true })];
+    await taken(attic, shared(FOREIGN, reading(1)));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['rejected']);
+    expect(cellar.store.rejections({})).toMatchObject([{ code: 'no-route', topic: FOREIGN }]);
+    expect(tallyOf(cellar.store)).toMatchObject({ received: 1, rejected: 1, forwarded: 0 });
+    expect(await taken(cellar, shared(FOREIGN, reading(1))), 'what comes directly is ordinary MQTT').toEqual([
+      'forwarded',
+    ]);
+  });
+
+  it('never goes further: two gateways that think each other its home keep it', async () => {
+    const cellar = gateway('cellar');
+    const parcel = { ...shared(OWN, reading(1)), source: 'peer', client: 'gateway-peer-attic' };
+    const relay = {
+      contentType: null,
+      userProperties: new Map<string, string>(),
+      isShared: true,
+      arrivedMs: NOW_MS,
+    };
+    expect(await taken(cellar, shared(OWN, reading(2))), 'the attic is its home').toEqual(['forwarded']);
+    expect(await taken(cellar, { ...parcel, relay })).toEqual(['stored']);
+    expect(cellar.waitingFor('attic')).toHaveLength(1);
+  });
+});
+
+describe('a gateway whose clock is not set', () => {
+  it('passes readings on without a time: the home gives them that of their arrival there', async () => {
+    const attic = gateway('attic', { isProvisional: true, nowMs: 5_000 });
+    const cellar = gateway('cellar', { nowMs: NOW_MS + LATER_MS });
+    expect(await taken(attic, shared(FOREIGN, reading(1)))).toEqual(['forwarded']);
+    const [parcel] = attic.waitingFor('cellar');
+    expect(parcel?.payload.toString()).not.toContain('arrivedMs');
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored']);
+    expect(cellar.lines()[0]).toContain(` ${NOW_MS + LATER_MS}`);
+    expect(await taken(cellar, shared(FOREIGN, reading(1))), 'directly').toEqual(['duplicate']);
+  });
+
+  it('stores what a peer passes on with the time that the peer has given it, not one of its own', async () => {
+    const attic = gateway('attic');
+    const cellar = gateway('cellar', { isProvisional: true, nowMs: 5_000 });
+    await taken(attic, shared(FOREIGN, reading(1)));
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored']);
+    await cellar.store.setArrivalBase(`${BigInt(NOW_MS + LATER_MS) * 1_000_000n}`);
+    const [line = ''] = cellar.lines();
+    expect(line.trim().split(' ').at(-1)).toMatch(new RegExp(`^${NOW_MS}\\d{6}$`));
+  });
+});
+
+describe('an age, at a home whose own clock is not set', () => {
+  it('counts from when the reading came to the peer', async () => {
+    const aged = schema({
+      telemetry: { identity: ['seq'], time: { property: 'age', kind: 'age', unit: 's' } },
+      properties: { seq: { type: 'integer' }, age: { type: 'integer' } },
+      required: ['temperature', 'seq'],
+    });
+    const attic = gateway('attic', { schema: aged });
+    const cellar = gateway('cellar', { schema: aged, isProvisional: true, nowMs: 5_000 });
+    expect(await taken(attic, shared(FOREIGN, reading(1, { age: 30 })))).toEqual(['forwarded']);
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored']);
+    expect(cellar.lines()[0]).toContain(` ${NOW_MS - 30_000}`);
+  });
+});
+
+describe('two gateways that get the same readings, each at random, and repeats', () => {
+  it('property: store each once at its home, and nothing is lost; with a time of its own each stores what it got', async () => {
+    const step = fc.record({
+      device: fc.integer({ min: 0, max: 5 }),
+      seq: fc.integer({ min: 0, max: 5 }),
+      to: fc.constantFrom(0, 1),
+      passesOn: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 40 }),
+        fc.boolean(),
+        async (steps, hasTime) => {
+          const some = hasTime ? { schema: TIMED } : {};
+          const gateways = [
+            gateway('attic', some),
+            gateway('cellar', { ...some, nowMs: NOW_MS + 7 }),
+          ] as const;
+          const [attic, cellar] = gateways;
+          const said = new Set<string>();
+          let messages = 0;
+          for (const { device, seq, to, passesOn } of steps) {
+            const payload = reading(seq, hasTime ? { ts: NOW_MS - seq } : {});
+            said.add(`dev-${device} ${seq}`);
+            messages += 1;
+            await taken(gateways[to], shared(`t/dev-${device}`, payload));
+            // Everything that waits, also what has come there already: at least once.
+            if (passesOn) await passOn(attic, cellar, ['attic', 'cellar']);
+          }
+          await passOn(attic, cellar, ['attic', 'cellar']);
+          await passOn(cellar, attic, ['cellar', 'attic']);
+          const points = (each: PeerGateway): string[] =>
+            each.lines().map((line) => {
+              const [, at = '', value = ''] = /device=(dev-\d).*[ ,]seq=(\d+)i/.exec(line) ?? [];
+              return `${at} ${value}`;
+            });
+          const all = [...points(attic), ...points(cellar)];
+          expect([...new Set(all)].sort()).toEqual([...said].sort());
+          if (hasTime) {
+            const lines = new Set([...attic.lines(), ...cellar.lines()]);
+            expect(lines.size, 'one point each in the database').toBe(said.size);
+          } else expect(all).toHaveLength(said.size);
+          const house = gateways.map(({ store }) => store.account().sources.house?.received ?? 0);
+          expect(house[0] ?? 0).toBe(messages - (house[1] ?? 0));
+          for (const { store } of gateways) tallyOf(store);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+});
