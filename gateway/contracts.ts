@@ -214,8 +214,11 @@ export interface Point {
   readonly line: string;
   /** The timestamp came from the payload (or an identity did): a resend of it can be told from a new reading. */
   readonly recognisable: boolean;
-  /** The timestamp is the reading's own: whichever gateway takes it, it comes out the same. */
-  readonly hasOwnTime: boolean;
+  /**
+   * Whichever gateway takes it, it comes out as the same point, and what is a repeat of it does too: the timestamp is the
+   * reading's own, and no declared identity says that another reading is the same.
+   */
+  readonly isSameAnywhere: boolean;
   readonly series: Series;
   /**
    * Null where the schema declares none, or the reading does not have all of it. Ingest gives one made of its bytes to a

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { createApi } from './api/create-api.ts';
-import type { GatewayConfig } from './config/gateway-config.ts';
-import { outgoingOf } from './config/peers.ts';
+import type { GatewayConfig, PeersConfig } from './config/gateway-config.ts';
+import { namesOf, outgoingOf } from './config/peers.ts';
 import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
 import { openDoor } from './control/door.ts';
@@ -23,6 +23,7 @@ import { createTopicsSeen } from './operations/topics-seen.ts';
 import { createOperations } from './operations.ts';
 import type { SourceStatus } from './operations-contract.ts';
 import { createOwnMeasurements } from './own-measurements.ts';
+import { HELLO_TOPIC, packHello } from './peer-parcel.ts';
 import { createReplay } from './replay.ts';
 import { deviceStateTopic } from './sources/mqtt-broker/device-state.ts';
 import { createMqttBroker } from './sources/mqtt-broker.ts';
@@ -134,8 +135,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     { store, ledgers, clock, events, onWrite: (sink, ms) => timings?.wrote(sink, ms) },
     up,
   );
-  const outgoing = outgoingOf(config);
-  const forwarding = startForwards(outgoing, { store, events, clock, registry }, up);
+  const forwarding = startForwards(config, { store, events, clock, registry }, up);
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);
@@ -154,7 +154,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     repeats,
     retained,
     forwards,
-    homes: createHomes(config.peers),
+    homes: createHomes(config.peers, (outbox) => store.outboxIsFull(outbox)),
     arrival: wall.arrival,
     topics,
     clock,
@@ -168,9 +168,11 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
       ingest: measured,
       events,
       clock,
+      peers: namesOf(config.peers),
       takeDownlink: (client, device, payload) => serial?.takeDownlink(client, device, payload) ?? false,
     },
   );
+  broker.publishState(HELLO_TOPIC, helloOf(config.peers), true);
   const serial = createSerial(config.serial, {
     ingest: measured,
     events,
@@ -203,7 +205,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     running: { startedMs, sources, forwards: forwarding, sinkHealth: deliveries.health, topics },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
-    configuredForwards: new Set(outgoing.map(({ name }) => name)),
+    configuredForwards: new Set(outgoingOf(config).map(({ name }) => name)),
     schemas: () => schemaIds(readings),
     schemaErrors: () => readings.problems().length,
     nearest,
@@ -299,6 +301,10 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     httpPort,
     schemas: schemaIds(readings),
   });
+}
+
+function helloOf(peers: PeersConfig | null): Buffer {
+  return packHello({ name: peers?.name ?? null, others: (peers?.others ?? []).map(({ name }) => name) });
 }
 
 function schemaIds(readings: { describe(): readonly { readonly id: string }[] }): readonly string[] {

@@ -9,7 +9,7 @@ import type {
   Readings,
   Route,
 } from './contracts.ts';
-import { isRefusal } from './errors.ts';
+import { GatewayError, isRefusal } from './errors.ts';
 import type { Forwards } from './ingest/forwards.ts';
 import type { Homes } from './ingest/homes.ts';
 import type { Interpret } from './ingest/interpret.ts';
@@ -175,6 +175,11 @@ export function createIngest(deps: IngestDeps): Ingest {
   ): Ingested {
     const { transfer, source } = message;
     const fallback = accountedDevice(message, route);
+    if (homes?.isFull(home) === true) {
+      if (transfer !== null) repeats.refused(message, transfer);
+      for (const { device } of held) store.countLater(source, device ?? fallback, 'refused', 1);
+      throw new GatewayError('store-full', `what waits for peer ${home} is at its limit (maxBacklog)`);
+    }
     for (const { device } of held) {
       group.receive(source, device ?? fallback, 1);
       group.count(source, device ?? fallback, 'forwarded', 1);

@@ -25,13 +25,45 @@ const MAX_PROPERTIES = 32;
 const FIRST_MS = 946_684_800_000;
 const LAST_MS = 7_258_118_400_000;
 
+/** Where every gateway says, to whoever subscribes, what its peers have to know of it. */
+export const HELLO_TOPIC = 'gateway/peers';
+const MAX_HELLO_NAMES = 100;
+
+export interface PeerHello {
+  /** Null: it has no peers. */
+  readonly name: string | null;
+  readonly others: readonly string[];
+}
+
+export function packHello({ name, others }: PeerHello): Buffer {
+  return Buffer.from(JSON.stringify({ name, others }));
+}
+
+/** Null where it is none. */
+export function readHello(bytes: Buffer): PeerHello | null {
+  let hello: unknown;
+  try {
+    hello = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return null;
+  }
+  if (typeof hello !== 'object' || hello === null) return null;
+  const { name, others } = hello as Readonly<Record<string, unknown>>;
+  if (name !== null && typeof name !== 'string') return null;
+  if (!Array.isArray(others) || others.length > MAX_HELLO_NAMES) return null;
+  const names: readonly unknown[] = others;
+  return names.every((each) => typeof each === 'string') ? { name, others: names } : null;
+}
+
 /** Where the gateway of this name publishes its parcels. */
 export function parcelTopic(name: string): string {
   return PREFIX + name;
 }
 
-export function isParcelTopic(topic: string): boolean {
-  return topic.length > PREFIX.length && topic.startsWith(PREFIX) && !topic.includes('/', PREFIX.length);
+/** Whose parcels come on this topic; null where none do. */
+export function parcelSender(topic: string): string | null {
+  if (topic.length <= PREFIX.length || !topic.startsWith(PREFIX)) return null;
+  return topic.includes('/', PREFIX.length) ? null : topic.slice(PREFIX.length);
 }
 
 /** @param arrivedMs null: the clock of this gateway is not set */

@@ -307,11 +307,16 @@ export interface Store {
   /** The last payloads that are remembered, by topic, in no particular order. Read once, at the start. */
   readonly lastPayloads: Iterable<readonly [topic: Hash, payload: Hash]>;
 
-  /** Makes the outbox if it is new, and marks it configured. */
+  /**
+   * Makes the outbox if it is new, and marks it configured. At its limit, `block` keeps the store from taking anything,
+   * `drop-oldest` makes room, and `refuse` is for who fills it to ask for (`outboxIsFull`).
+   */
   openOutbox(
     name: string,
-    options: { readonly maxBacklogBytes: number; readonly whenFull: 'block' | 'drop-oldest' },
+    options: { readonly maxBacklogBytes: number; readonly whenFull: 'block' | 'drop-oldest' | 'refuse' },
   ): Outbox;
+  /** It is at its limit, and `refuse`: what would go into it is not to be taken. False of one that is not configured. */
+  outboxIsFull(name: string): boolean;
   outboxes(): readonly OutboxLedger[];
   /** @throws GatewayError `sink-unknown`, `sink-configured`. */
   forgetOutbox(name: string): Promise<void>;

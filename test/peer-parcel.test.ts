@@ -3,10 +3,12 @@ import { generate } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
 import type { Relay } from '../gateway/contracts.ts';
 import {
-  isParcelTopic,
   MAX_PARCEL_OVERHEAD_BYTES,
+  packHello,
   packParcel,
+  parcelSender,
   parcelTopic,
+  readHello,
   unpackParcel,
 } from '../gateway/peer-parcel.ts';
 
@@ -197,7 +199,7 @@ describe('what is no parcel', () => {
 describe('the topic that parcels come on', () => {
   it('is one below gateway/peers/, named for who sends them', () => {
     expect(parcelTopic('attic')).toBe('gateway/peers/attic');
-    expect(isParcelTopic(parcelTopic('attic'))).toBe(true);
+    expect(parcelSender(parcelTopic('attic'))).toBe('attic');
   });
 
   it.each([
@@ -207,5 +209,17 @@ describe('the topic that parcels come on', () => {
     'gateway/peers/x/',
     'gateway/peersx',
     'a',
-  ])('is not %j', (topic) => expect(isParcelTopic(topic)).toBe(false));
+  ])('is not %j', (topic) => expect(parcelSender(topic)).toBeNull());
+});
+
+describe('what a gateway says of itself to its peers', () => {
+  it.each([
+    { name: 'attic', others: ['cellar', 'roof'] },
+    { name: null, others: [] },
+  ])('is read as it was said: %j', (hello) => expect(readHello(packHello(hello))).toEqual(hello));
+
+  it.each(['', 'on', '[]', '{}', '{"name":1,"others":[]}', '{"name":"a","others":[1]}', '{"name":"a"}'])(
+    'is not %j',
+    (text) => expect(readHello(Buffer.from(text))).toBeNull(),
+  );
 });

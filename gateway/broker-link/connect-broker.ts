@@ -178,7 +178,7 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
 
 /** MQTT 3.1.1 brokers throw out the older of two clients with one id without a word (3.1.4). */
 function thrownOutWords({ clientId }: BrokerConnection): string {
-  return ` soon after it had taken it, time and again: perhaps another client has the id ${clientId}`;
+  return ` soon after it had taken it, time and again: perhaps another client has the id ${clientId}, or it has no room for what it is sent`;
 }
 
 /** Exponential with full jitter. */

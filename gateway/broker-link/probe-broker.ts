@@ -1,13 +1,14 @@
 import type { Clock } from '../contracts.ts';
 import type { BrokerConnection } from './broker-connection.ts';
-import { connectBroker } from './connect-broker.ts';
+import { type BrokerLinkOptions, connectBroker } from './connect-broker.ts';
+import { connectPeer, type ExpectedPeer } from './connect-peer.ts';
 
 const FAREWELL_MS = 1_000;
 
 /**
  * Connects once, and leaves: what keeps this broker from being used, in words; null where nothing does. Under a client id
  * of its own, with a session that ends at once and without a will, so that nobody notices: it takes nothing from the
- * session of a gateway that runs. Nothing is subscribed to. Never rejects.
+ * session of a gateway that runs. Nothing is subscribed to but, of a peer, what it says of itself. Never rejects.
  */
 export async function probeBroker(
   connection: BrokerConnection,
@@ -15,35 +16,46 @@ export async function probeBroker(
     clock,
     random,
     signal,
-  }: { readonly clock: Clock; readonly random: () => number; readonly signal: AbortSignal },
+    peer,
+  }: {
+    readonly clock: Clock;
+    readonly random: () => number;
+    readonly signal: AbortSignal;
+    readonly peer?: ExpectedPeer | undefined;
+  },
 ): Promise<string | null> {
   const suffix = Math.floor(random() * 0xffff_ffff)
     .toString(16)
     .padStart(8, '0');
   let connected: boolean = false;
-  const link = connectBroker(
-    {
-      ...connection,
-      clientId: `telemetry-gateway-check-${suffix}`,
-      cleanStart: true,
-      sessionExpirySeconds: 0,
-      will: null,
+  let refusal: string | null = null;
+  const asVisitor: BrokerConnection = {
+    ...connection,
+    clientId: `telemetry-gateway-check-${suffix}`,
+    cleanStart: true,
+    sessionExpirySeconds: 0,
+    will: null,
+  };
+  const options: BrokerLinkOptions = {
+    clock,
+    random,
+    once: true,
+    onConnected() {
+      connected = true;
+      void link.stop(FAREWELL_MS);
     },
-    {
-      clock,
-      random,
-      once: true,
-      onConnected() {
-        connected = true;
-        void link.stop(FAREWELL_MS);
-      },
+    onState({ state, reason }) {
+      if (state !== 'refused') return;
+      refusal = reason;
+      void link.stop(FAREWELL_MS);
     },
-  );
+  };
+  const link = peer === undefined ? connectBroker(asVisitor, options) : connectPeer(asVisitor, peer, options);
   const giveUp = (): void => link.drop('it did not answer in time');
   signal.addEventListener('abort', giveUp, { once: true });
   link.start();
   if (signal.aborted) giveUp();
   await link.ended;
   signal.removeEventListener('abort', giveUp);
-  return connected ? null : (link.status().reason ?? 'it did not answer');
+  return connected ? null : (refusal ?? link.status().reason ?? 'it did not answer');
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import { namesOf } from '../config/peers.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { checkBroker } from './check-brokers.ts';
@@ -76,16 +77,13 @@ async function allChecks(
   if (serial !== null) checks.push(serial);
   if (options.offline === true) return checks;
   const asked = await Promise.all(config.sinks.map((sink) => askSink(sink, config, parts)));
-  const brokers = await Promise.all(
-    [
-      ...config.brokers.map(({ name, connection }) => ({ name: `broker ${name}`, connection })),
-      ...config.forward.map(({ name, connection }) => ({ name: `forward ${name}`, connection })),
-      ...(config.peers?.others ?? []).map(({ name, link }) => ({
-        name: `peer ${name}`,
-        connection: link.connection,
-      })),
-    ].map(({ name, connection }) => checkBroker(name, connection, parts)),
-  );
+  const brokers = await Promise.all([
+    ...config.brokers.map(({ name, connection }) => checkBroker(`broker ${name}`, connection, parts)),
+    ...config.forward.map(({ name, connection }) => checkBroker(`forward ${name}`, connection, parts)),
+    ...(config.peers?.others ?? []).map(({ name, answers, link }) =>
+      checkBroker(`peer ${name}`, link.connection, parts, { name: answers, members: namesOf(config.peers) }),
+    ),
+  ]);
   return [...checks, ...asked.flat(), ...brokers];
 }
 

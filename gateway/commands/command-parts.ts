@@ -1,4 +1,5 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
+import type { ExpectedPeer } from '../broker-link/connect-peer.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
 import type { Formats, Readings } from '../contracts.ts';
 import type { Problem } from '../errors.ts';
@@ -42,7 +43,7 @@ export interface CommandParts {
   /** What keeps a sink from taking readings, in words; null where it is ready. */
   probeSink(sink: SinkConfig, config: GatewayConfig, signal: AbortSignal): Promise<string | null>;
   /** What keeps another broker from being used, in words; null where nothing does. Nobody there notices. */
-  probeBroker(connection: BrokerConnection, signal: AbortSignal): Promise<string | null>;
+  probeBroker(connection: BrokerConnection, signal: AbortSignal, peer?: ExpectedPeer): Promise<string | null>;
   /**
    * Fields of the schemas that a sink's database holds already with another type, at their places. Null where it does
    * not tell its types. @throws GatewayError `schema-invalid` where the folder cannot be read.

@@ -30,8 +30,8 @@ export const realParts: CommandParts = {
     createFormats({ maxDepth: limits.payloadDepth, maxKeys: limits.payloadKeys }),
   openStore,
   probeSink,
-  probeBroker: (connection, signal) =>
-    probeBroker(connection, { clock: systemClock, random: Math.random, signal }),
+  probeBroker: (connection, signal, peer) =>
+    probeBroker(connection, { clock: systemClock, random: Math.random, signal, peer }),
   fieldTypeProblems: async (sink, { schemasDir }, signal) => {
     const held = await readTypes(sink, signal);
     return held === null ? null : fieldTypeProblems(loadSchemas(schemasDir).schemas, held);

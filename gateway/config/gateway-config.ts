@@ -123,16 +123,24 @@ export interface ForwardConfig {
   readonly retain: boolean;
   readonly maxInFlight: number;
   readonly maxBacklogBytes: number;
-  readonly whenFull: 'block' | 'drop-oldest';
+  /** `refuse`: only what is for it is not taken. */
+  readonly whenFull: 'block' | 'drop-oldest' | 'refuse';
   /** A message at which the other side ends the connection each time is dropped; false: it waits. */
   readonly givesUp: boolean;
+}
+
+export interface PeerConfig {
+  readonly name: string;
+  /** Who answers there: another one, where that takes what is for this one. */
+  readonly answers: string;
+  readonly link: ForwardConfig;
 }
 
 /** The gateways that share subscriptions with this one. */
 export interface PeersConfig {
   /** Of this gateway, as the others know it. */
   readonly name: string;
-  readonly others: readonly { readonly name: string; readonly link: ForwardConfig }[];
+  readonly others: readonly PeerConfig[];
 }
 
 export interface GatewayConfig {

@@ -13,6 +13,9 @@ export interface PeersContext {
   readonly maxPayloadBytes: number;
 }
 
+/** With less, what came within one sync may be too much. */
+const MIN_BACKLOG_BYTES = 1024 * 1024;
+
 /** Completes `peers:` and checks what a schema cannot say. */
 export function normalisePeers(
   raw: RawPeers | undefined,
@@ -32,14 +35,29 @@ export function normalisePeers(
     if (names.has(peer.name))
       report.problem(`${pointer}/name`, 'must differ from the names of this gateway and of the other peers');
     names.add(peer.name);
-    return { name: peer.name, link: linkTo(peer, raw.name, { pointer, base }, report) };
+    if ((parseSize(peer.maxBacklog) ?? MIN_BACKLOG_BYTES) < MIN_BACKLOG_BYTES)
+      report.problem(`${pointer}/maxBacklog`, 'must be at least 1MiB');
+    if (peer.standIn === peer.name) report.problem(`${pointer}/standIn`, 'is the peer itself: leave it out');
+    return {
+      name: peer.name,
+      answers: peer.standIn ?? peer.name,
+      link: linkTo(peer, raw.name, { pointer, base }, report),
+    };
   });
+  for (const [i, { standIn }] of raw.others.entries())
+    if (standIn !== undefined && !names.has(standIn))
+      report.problem(`/peers/others/${i}/standIn`, 'is neither this gateway nor one of the others');
   return { name: raw.name, others };
 }
 
 /** Shared subscriptions, and nobody to pass on to what another gateway has to recognise. */
 export function sharesAlone({ brokers, peers }: Pick<GatewayConfig, 'brokers' | 'peers'>): boolean {
   return peers === null && brokers.some(({ subscribe }) => subscribe.some(({ share }) => share !== null));
+}
+
+/** Of all that share, also of this gateway itself: it may stand in for another. */
+export function namesOf(peers: PeersConfig | null): ReadonlySet<string> {
+  return new Set(peers === null ? [] : [peers.name, ...peers.others.map(({ name }) => name)]);
 }
 
 /** Every link by which messages leave from an outbox. */
@@ -71,7 +89,8 @@ function linkTo(
     retain: false,
     maxInFlight: raw.maxInFlight,
     maxBacklogBytes: parseSize(raw.maxBacklog) ?? Number.MAX_SAFE_INTEGER,
-    whenFull: 'block',
+    // What a peer passes on to us is still taken then: two that wait for each other's room would wait for ever.
+    whenFull: 'refuse',
     givesUp: false,
   };
 }

@@ -110,6 +110,7 @@ export interface RawForward extends Omit<RawBrokerConnection, 'url' | 'cleanStar
 export interface RawPeer
   extends Omit<RawBrokerConnection, 'protocol' | 'cleanStart' | 'sessionExpiry' | 'will'> {
   name: string;
+  standIn?: string;
   maxInFlight: number;
   maxBacklog: string;
 }

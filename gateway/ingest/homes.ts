@@ -7,13 +7,16 @@ import { hashTransfer, type TransferHash } from './transfer-hash.ts';
 /**
  * Which gateway keeps a message of a shared subscription, where several share it.
  *
- * A reading with a time of its own may be kept by any: it comes out as the same point. One whose time is that of its
- * arrival is one point only if one gateway recognises its repeats, so each topic has a home, the same for all peers. What
- * comes to another gateway is put into the outbox of its home, in the same transaction that acknowledges it.
+ * A reading with nothing but a time of its own may be kept by any: it comes out as the same point. One that an identity
+ * names is one point only if one gateway recognises its repeats, so each topic has a home, the same for all peers. What comes
+ * to another gateway is put into the outbox of its home, in the same transaction that acknowledges it. What is rejected goes
+ * there too: mended and replayed it may be a repeat.
  */
 export interface Homes {
   /** The peer that keeps it; null: we do. */
   homeOf(message: Message, readings: readonly Reading[]): string | null;
+  /** As much waits for it as may: what is for it must not be taken. */
+  isFull(home: string): boolean;
   /** @param arrivedMs null: our clock is not set */
   send(home: string, message: Message, arrivedMs: number | null, group: Group): void;
 }
@@ -30,7 +33,10 @@ const REMEMBERED_TOPICS = 10_000;
 const REMEMBERED_TOPIC_CHARS = 256;
 
 /** Null where there are no peers. */
-export function createHomes(options: HomesOptions | null): Homes | null {
+export function createHomes(
+  options: HomesOptions | null,
+  outboxIsFull: (outbox: string) => boolean,
+): Homes | null {
   if (options === null || options.others.length === 0) return null;
   const { name, others } = options;
   const outboxes = new Map(others.map((other) => [other.name, other.link.name]));
@@ -63,6 +69,12 @@ export function createHomes(options: HomesOptions | null): Homes | null {
     return best;
   }
 
+  function outboxOf(home: string): string {
+    const outbox = outboxes.get(home);
+    if (outbox === undefined) throw new Error(`no peer is called ${home}`);
+    return outbox;
+  }
+
   return {
     homeOf(message, readings) {
       const { relay, topic } = message;
@@ -70,15 +82,16 @@ export function createHomes(options: HomesOptions | null): Homes | null {
       const member = memberOf(topic);
       return member === name ? null : member;
     },
+    isFull: (home) => outboxIsFull(outboxOf(home)),
     send(home, message, arrivedMs, group) {
-      const outbox = outboxes.get(home);
-      if (outbox === undefined) throw new Error(`no peer is called ${home}`);
-      group.forward(outbox, from, packParcel(message, arrivedMs));
+      group.forward(outboxOf(home), from, packParcel(message, arrivedMs));
     },
   };
 }
 
-/** It can come again, and would get another time then. */
+/** What another gateway would store as another point when it comes again, or when it is mended and replayed there. */
 function needsHome(reading: Reading): boolean {
-  return reading.kind === 'point' && reading.identity !== null && !reading.hasOwnTime;
+  // What is too large here may be so for the way there.
+  if (reading.kind === 'bad') return reading.code !== 'too-large';
+  return reading.identity !== null && !reading.isSameAnywhere;
 }

@@ -161,7 +161,7 @@ export function bindSchema(
       schema: id,
       line: `${key} ${out.text}${clock.originalField} ${ns}\n`,
       recognisable: clock.isRecognisable || named !== null,
-      hasOwnTime: clock.hasOwnTime,
+      isSameAnywhere: clock.hasOwnTime && named === null,
       series: told,
       identity: named,
       sentUs: clock.sentUs,

@@ -20,14 +20,12 @@ export function senderProblems(schemas: readonly ReadingSchema[]): readonly Prob
 }
 
 /**
- * Schemas whose repeats only the gateway recognises that stored the first: those with an identity, and a time that is not
- * the same whichever gateway takes the reading. Where several share what they read and are no peers, such a reading may be
- * stored by two of them.
+ * Schemas whose repeats only the gateway recognises that stored the first: those with an identity. Where several share what
+ * they read and are no peers, such a reading may be stored by two of them.
  */
 export function shareProblems(schemas: readonly ReadingSchema[]): readonly Problem[] {
   return schemas.flatMap((schema) => {
-    const { identity, time } = schema.plan;
-    if (identity.length === 0 || (time !== null && !time.isAge && time.clock === 'trust')) return [];
+    if (schema.plan.identity.length === 0) return [];
     return [
       schema.problem(
         '/telemetry/identity',

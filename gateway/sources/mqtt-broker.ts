@@ -14,6 +14,7 @@ import { DEFAULT_MQTT_LIMITS, type MqttLimits } from './mqtt-broker/limits.ts';
 import { type Listening, listenOnAll, type MqttListener } from './mqtt-broker/listening.ts';
 import { createPersistence } from './mqtt-broker/persistence.ts';
 import type { Publication } from './mqtt-broker/publication.ts';
+import { ReadingTurns } from './mqtt-broker/reading-turns.ts';
 import { ReceiptDesk } from './mqtt-broker/receipt-desk.ts';
 import { findIn, RetainedMessages } from './mqtt-broker/retained-messages.ts';
 import { Sessions } from './mqtt-broker/sessions.ts';
@@ -36,6 +37,8 @@ export interface MqttBrokerDeps {
   readonly ingest: Ingest;
   readonly events: Events;
   readonly clock: Clock;
+  /** Names of gateways that may pass on what they have read. Left out: there are none. */
+  readonly peers?: ReadonlySet<string>;
   /** A client publishes to `gateway/serial/{device}/write`. False: it may not. Left out: nobody may. Must not throw. */
   readonly takeDownlink?: (client: string, device: string, payload: Buffer) => boolean;
 }
@@ -62,6 +65,7 @@ export interface MqttBroker extends Source {
   };
 }
 
+const NO_PEERS: ReadonlySet<string> = new Set();
 const SWEEP_EVERY_MS = 250;
 /** At the end, how long clients get to read their last acknowledgements before their sockets are cut. */
 const FAREWELL_MS = 300;
@@ -122,6 +126,8 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
     topics: new TopicCache(limits),
     partial: { bytes: 0, maxBytes: limits.maxPartialBytes },
     stalled: new Set(),
+    turns: new ReadingTurns(),
+    peers: deps.peers ?? NO_PEERS,
     stopping: false,
     takeDownlink(client, topic, payload) {
       const device = downlinkDevice(topic);

@@ -307,7 +307,7 @@ export class Books {
     const { bases } = log;
     const { fold, flush, dropThrough, dropFor } = plan;
     const moved = this.sinks.move(dropThrough, dropFor);
-    const flushed = fold || flush ? this.#flush(fold ? FLUSH_WITH_FOLD_BYTES : FLUSH_ALONE_BYTES) : null;
+    const flushed = fold || flush ? this.#flush(fold) : null;
     const folded: FoldedLog = {
       ...(fold ? this.#foldedNow() : log.folded),
       ...(flushed === null ? {} : { windowsSeq: flushed.windowsSeq }),
@@ -358,11 +358,13 @@ export class Books {
     return { seq: lastSeq, marks: last, highWaterMs, nextRejectionId: nextId, provisional: bases.last };
   }
 
-  /** What to write, and up to which group the windows on disk are whole then. */
-  #flush(maxBytes: number): { readonly writes: HeldWrites; readonly windowsSeq: number } {
+  /** What to write of what the fold needs, and up to which group the windows on disk are whole then. */
+  #flush(withFold: boolean): { readonly writes: HeldWrites; readonly windowsSeq: number } {
+    const maxBytes = withFold ? FLUSH_WITH_FOLD_BYTES : FLUSH_ALONE_BYTES;
+    const throughSeq = withFold ? this.log.lastSeq : this.log.folded.seq;
     const writes = new HeldWrites();
-    this.#transfers.flush(writes, maxBytes);
-    this.#identities.flush(writes, maxBytes);
+    this.#transfers.flush(writes, maxBytes, throughSeq);
+    this.#identities.flush(writes, maxBytes, throughSeq);
     const { lastSeq } = this.log;
     const windowsSeq = Math.min(
       this.#transfers.cleanThrough(lastSeq),

@@ -227,6 +227,10 @@ export class DurableStore implements Store {
     return new StoredOutbox(name, { outboxes, log, change: (plan) => this.#change(plan) });
   }
 
+  outboxIsFull(name: string): boolean {
+    return this.#books.outboxes.isFull(name);
+  }
+
   outboxes(): readonly OutboxLedger[] {
     return this.#books.outboxes.ledgers();
   }

@@ -29,7 +29,7 @@ const NOTHING: Change = { write: () => undefined, done: () => undefined };
 
 export interface OutboxOptions {
   readonly maxBacklogBytes: number;
-  readonly whenFull: 'block' | 'drop-oldest';
+  readonly whenFull: 'block' | 'drop-oldest' | 'refuse';
 }
 
 interface Known {
@@ -238,6 +238,11 @@ export class OutboxesTable {
       if (pendingBytes(known) > maxBytes) return { name: known.name, maxBytes };
     }
     return null;
+  }
+
+  isFull(name: string): boolean {
+    const known = this.#known.get(name);
+    return known?.options?.whenFull === 'refuse' && pendingBytes(known) > this.#limitOf(known);
   }
 
   /** All together have `#maxBytes`, of which those no longer configured keep what they hold. */

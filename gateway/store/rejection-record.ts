@@ -60,6 +60,7 @@ interface Shared {
 interface KeptRelay {
   readonly contentType: string | null;
   readonly userProperties: readonly (readonly [name: string, value: string])[];
+  readonly isShared?: true;
 }
 
 interface Own {
@@ -141,7 +142,7 @@ export class RejectedMessage {
 }
 
 /** At most `MAX_RELAY_BYTES`: the content type first, then the user properties that fit, in their order. */
-function keptRelay({ contentType, userProperties }: Relay): KeptRelay {
+function keptRelay({ contentType, userProperties, isShared }: Relay): KeptRelay {
   let left = MAX_RELAY_BYTES;
   const fits = (text: string): boolean => {
     // Cheaper than to count the bytes of what is far too long.
@@ -151,12 +152,21 @@ function keptRelay({ contentType, userProperties }: Relay): KeptRelay {
     return true;
   };
   const type = contentType !== null && fits(contentType) ? contentType : null;
-  return { contentType: type, userProperties: [...userProperties].filter(([k, v]) => fits(k + v)) };
+  return {
+    contentType: type,
+    userProperties: [...userProperties].filter(([k, v]) => fits(k + v)),
+    ...(isShared === true ? { isShared } : {}),
+  };
 }
 
 function relayOf({ relay }: Shared): Relay | null {
   if (relay === undefined) return null;
-  return { contentType: relay.contentType, userProperties: new Map(relay.userProperties) };
+  const { contentType, userProperties, isShared } = relay;
+  return {
+    contentType,
+    userProperties: new Map(userProperties),
+    ...(isShared === true ? { isShared } : {}),
+  };
 }
 
 function shortened({ pointer, message }: Violation): Violation {

@@ -72,10 +72,10 @@ export class RememberedIdentities {
   }
 
   /** See `RingWindows.flush`. */
-  flush(writes: Writes, maxBytes: number): void {
+  flush(writes: Writes, maxBytes: number, throughSeq: number): void {
     this.#before = [];
     const writer = this.#writer;
-    this.#windows.flush(maxBytes, (block, left) => {
+    this.#windows.flush(maxBytes, throughSeq, (block, left) => {
       let bytes = this.#removePieces(writes, block);
       for (const [, window] of this.#windows.inBlock(block)) {
         bytes += this.#flushPieces(writes, window, left - bytes);

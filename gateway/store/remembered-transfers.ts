@@ -56,9 +56,9 @@ export class RememberedTransfers {
   }
 
   /** See `RingWindows.flush`. */
-  flush(writes: Writes, maxBytes: number): void {
+  flush(writes: Writes, maxBytes: number, throughSeq: number): void {
     const writer = this.#writer;
-    this.#windows.flush(maxBytes, (block) => {
+    this.#windows.flush(maxBytes, throughSeq, (block) => {
       writer.reset();
       for (const [position, window] of this.#windows.inBlock(block)) {
         writer.u8(position);

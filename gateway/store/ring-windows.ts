@@ -149,11 +149,15 @@ export class RingWindows {
   /**
    * Writes blocks with `write`, the oldest changes first, until `maxBytes` are used up. It is told how many are left, and
    * returns how many it took; null when they were too few, and the block is to be gone on with by the next flush.
+   *
+   * Blocks that changed only behind group `throughSeq` are left alone: where a fold takes many transactions, those of busy
+   * senders would be written again, whole, with each of them.
    */
-  flush(maxBytes: number, write: (block: number, left: number) => number | null): void {
+  flush(maxBytes: number, throughSeq: number, write: (block: number, left: number) => number | null): void {
     this.#flushing = [];
     let left = maxBytes;
     for (const [block, sinceSeq] of this.#dirty) {
+      if (sinceSeq > throughSeq) return;
       const bytes = left > 0 ? write(block, left) : null;
       if (bytes === null) return;
       this.#dirty.delete(block);

@@ -51,6 +51,7 @@ describe('peers in the configuration', () => {
     expect(peers?.others).toEqual([
       {
         name: 'cellar',
+        answers: 'cellar',
         link: {
           name: 'peer/cellar',
           connection: {
@@ -71,7 +72,7 @@ describe('peers in the configuration', () => {
           retain: false,
           maxInFlight: 1000,
           maxBacklogBytes: 256 * 2 ** 20,
-          whenFull: 'block',
+          whenFull: 'refuse',
           givesUp: false,
         },
       },
@@ -120,8 +121,20 @@ describe('peers in the configuration', () => {
     expect(problemsOf('limits: { payloadBytes: 1MiB }\n'), 'without peers').toBe('');
   });
 
-  test('that do not come back may be this gateway itself: then it takes what waits for them', () => {
-    expect(problemsOf(peersOf('{ name: cellar, url: "mqtt://127.0.0.1:1883" }'))).toBe('');
+  test.each([
+    ['this gateway itself', 'attic'],
+    ['another peer', 'shed'],
+  ])('that do not come back may be stood in for, by %s: it answers under its own name', (_, standIn) => {
+    const { peers } = configOf(
+      peersOf(
+        `{ name: cellar, url: "mqtt://127.0.0.1:1883", standIn: ${standIn} }`,
+        '{ name: shed, url: "mqtt://shed" }',
+      ),
+    );
+    expect(peers?.others.map(({ name, answers, link }) => [name, answers, link.name])).toEqual([
+      ['cellar', standIn, 'peer/cellar'],
+      ['shed', 'shed', 'peer/shed'],
+    ]);
   });
 
   test('keep their passwords to themselves', () => {
@@ -137,6 +150,26 @@ describe('peers in the configuration', () => {
   });
 
   test.each<[name: string, text: string, problem: string]>([
+    [
+      'a stand-in that is nobody',
+      peersOf(CELLAR, '{ name: shed, url: "mqtt://h", standIn: roof }'),
+      '/peers/others/1/standIn is neither this gateway nor one of the others',
+    ],
+    [
+      'a stand-in that is the peer itself',
+      peersOf('{ name: shed, url: "mqtt://h", standIn: shed }'),
+      '/peers/others/0/standIn is the peer itself: leave it out',
+    ],
+    [
+      'a stand-in with a slash',
+      peersOf('{ name: shed, url: "mqtt://h", standIn: a/b }'),
+      '/peers/others/0/standIn must be a name of letters',
+    ],
+    [
+      'so little room that one sync may be too much',
+      peersOf(CELLAR, '{ name: shed, url: "mqtt://h", maxBacklog: 1023KiB }'),
+      '/peers/others/1/maxBacklog must be at least 1MiB',
+    ],
     [
       'two of one name',
       peersOf(CELLAR, CELLAR),

@@ -168,6 +168,71 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       await commitPoints(store, 1);
     });
 
+    it('tells that one is full which refuses, and takes everything all the same', {
+      timeout: 30_000,
+    }, async () => {
+      let store = await open();
+      const refuse: OutboxOptions = { maxBacklogBytes: 20_000, whenFull: 'refuse' };
+      store.openSink('a', { maxBacklogBytes: null, whenFull: 'block' });
+      let outbox = store.openOutbox('up', refuse);
+      store.openOutbox('other', refuse);
+      expect([store.outboxIsFull('up'), store.outboxIsFull('nobody')]).toEqual([false, false]);
+      const all = await put(store, 'up', 10, 1500);
+      expect(store.outboxIsFull('up')).toBe(false);
+      all.push(...(await put(store, 'up', 10, 1500)));
+      expect([store.outboxIsFull('up'), store.outboxIsFull('other')]).toEqual([true, false]);
+      expect(store.status()).toMatchObject({ state: 'open', reason: null });
+      const lines = await commitPoints(store, 3);
+      await put(store, 'other', 1);
+      // Nor is anything lost of what is put into it nevertheless.
+      all.push(...(await put(store, 'up', 1)));
+      await quiet(store);
+      expect(pendingLines(store, 'a')).toEqual(lines);
+      expect(waiting(outbox)).toEqual(all);
+      expect(outbox.ledger()).toMatchObject({ taken: 21, dropped: 0, pending: 21 });
+
+      store = await again('crash');
+      expect(store.outboxIsFull('up'), 'in no configuration').toBe(false);
+      outbox = store.openOutbox('up', refuse);
+      expect(store.outboxIsFull('up'), 'known again from the disk').toBe(true);
+      const through = outbox.read(null, ALL)?.through ?? [];
+      await outbox.sent(through[4] ?? { seq: 0, count: 0 });
+      expect(store.outboxIsFull('up'), 'the group in which it is takes up as much as before').toBe(true);
+      await outbox.sent(through[9] ?? { seq: 0, count: 0 });
+      expect(store.outboxIsFull('up'), 'there is room').toBe(false);
+      expect(waiting(outbox)).toEqual(all.slice(10));
+      all.push(...(await put(store, 'up', 10, 1500)));
+      expect(store.outboxIsFull('up')).toBe(true);
+      await outbox.sent(outbox.read(null, ALL)?.through.at(-1) ?? { seq: 0, count: 0 });
+      expect(store.outboxIsFull('up')).toBe(false);
+      expect(outbox.ledger()).toMatchObject({ taken: 31, sent: 31, dropped: 0, pendingBytes: 0 });
+    });
+
+    it('never tells that one is full which blocks, or drops', async () => {
+      const store = await open();
+      for (const whenFull of ['drop-oldest', 'block'] as const) {
+        store.openOutbox(whenFull, { maxBacklogBytes: 1_000, whenFull });
+        await put(store, whenFull, 3, 1500);
+        expect(store.outboxIsFull(whenFull)).toBe(false);
+      }
+      expect(store.status()).toMatchObject({
+        state: 'full',
+        reason: expect.stringContaining('forward block'),
+      });
+    });
+
+    it('tells that one is full at its part of the store, however much it was promised', async () => {
+      const store = await open({ maxBytes: 200_000, rejected: { maxBytes: 0, maxAgeMs: 1e9 } });
+      for (const name of ['up', 'down'])
+        store.openOutbox(name, { maxBacklogBytes: 2 ** 30, whenFull: 'refuse' });
+      for (let i = 0; !store.outboxIsFull('up') && i < 100; i += 1) await put(store, 'up', 1, 1900);
+      const up = store.outboxes().find(({ name: each }) => each === 'up');
+      expect(up?.pendingBytes).toBeGreaterThan(45_000);
+      expect(up?.pendingBytes).toBeLessThan(55_000);
+      expect([store.outboxIsFull('up'), store.outboxIsFull('down')]).toEqual([true, false]);
+      expect(store.status().state).toBe('open');
+    });
+
     it('drops the oldest of one that is told so, counts them, and leaves the newest', {
       timeout: 30_000,
     }, async () => {

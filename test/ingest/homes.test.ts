@@ -14,14 +14,18 @@ const SHARED: Relay = { contentType: null, userProperties: new Map(), isShared: 
 /** It can come again, and nothing but its identity tells. */
 const COUNTED: Reading = {
   ...pointOf(seriesOf()),
-  ...{ recognisable: true, hasOwnTime: false, identity: { high: 1, low: 2 } },
+  ...{ recognisable: true, isSameAnywhere: false, identity: { high: 1, low: 2 } },
 };
 
-function homesOf(name: string, others: readonly string[]): Homes {
-  const homes = createHomes({
-    name,
-    others: others.map((each) => ({ name: each, link: { name: `peer/${each}` } })),
-  });
+function homesOf(
+  name: string,
+  others: readonly string[],
+  isFull: (outbox: string) => boolean = () => false,
+): Homes {
+  const homes = createHomes(
+    { name, others: others.map((each) => ({ name: each, link: { name: `peer/${each}` } })) },
+    isFull,
+  );
   if (homes === null) throw new Error('there are no peers');
   return homes;
 }
@@ -106,8 +110,8 @@ describe('the home of a topic', () => {
   );
 
   it('is nowhere else without peers', () => {
-    expect(createHomes(null)).toBeNull();
-    expect(createHomes({ name: 'attic', others: [] })).toBeNull();
+    expect(createHomes(null, () => false)).toBeNull();
+    expect(createHomes({ name: 'attic', others: [] }, () => false)).toBeNull();
   });
 });
 
@@ -138,6 +142,7 @@ describe('what goes home', () => {
       { ...time('trust'), ...identity },
       { ...READ, ts: null },
     ],
+    ['a time of its own that is trusted, and an identity', { ...time('trust'), ...identity }, READ],
     ['an age and an identity', { ...age, ...identity }, READ],
     ['a time that is judged (arrival)', time('arrival'), READ],
     ['a time that is judged (correct)', time('correct'), READ],
@@ -150,7 +155,11 @@ describe('what goes home', () => {
 
   it.each<[string, object, object]>([
     ['a time of its own that is trusted', time('trust'), READ],
-    ['a time of its own that is trusted, and an identity', { ...time('trust'), ...identity }, READ],
+    [
+      'a time of its own that is trusted, and not all of its identity',
+      { ...time('trust'), ...identity },
+      { ...READ, seq: undefined },
+    ],
     ['no identity', {}, READ],
     ['not all of its identity', identity, { temperature: 1 }],
     ['an age and no identity', age, READ],
@@ -167,10 +176,20 @@ describe('what goes home', () => {
     expect(homeFor(identity, READ, some)).toBeNull();
   });
 
-  it('is no message of which nothing can be stored: it is rejected where it came', () => {
-    expect(homeFor(identity, { seq: 7 })).toBeNull();
-    expect(homeFor(identity, [{ seq: 7 }, { seq: 8 }])).toBeNull();
-    expect(homeFor(identity, [{ seq: 7 }, READ]), 'as a whole where one reading can').toBe('cellar');
+  it.each<[string, object, unknown]>([
+    ['a reading', identity, { seq: 7 }],
+    ['all of a list', identity, [{ seq: 7 }, { seq: 8 }]],
+    ['one of a list', time('trust'), [READ, { ts: READ.ts }]],
+    ['what is no reading', identity, 'on'],
+    ['a reading without an identity', time('trust'), { ts: READ.ts }],
+  ])('is what is rejected, since it may be a repeat once it is mended: %s', (_, telemetry, payload) => {
+    expect(homeFor(telemetry, payload)).toBe('cellar');
+    expect(homeFor(telemetry, payload, { topic: OWN }), 'where it is at home').toBeNull();
+    expect(homeFor(telemetry, payload, { relay: null }), 'of a client of this gateway').toBeNull();
+  });
+
+  it('is nothing that is too large: it may be too large to be passed on', () => {
+    expect(homeFor(identity, { ...READ, note: 'x'.repeat(10_000) })).toBeNull();
   });
 });
 
@@ -196,6 +215,12 @@ describe('what is put into the outbox of a home', () => {
     expect(two).toMatchObject({ topic: 't/b', relay: { arrivedMs: null } });
     expect(() => homes.send('nobody', shared('t/a'), NOW_MS, group)).toThrow('no peer is called nobody');
     expect(out).toHaveLength(2);
+  });
+
+  it('has no room where that outbox says so', () => {
+    const homes = homesOf('attic', ['cellar', 'shed'], (outbox) => outbox === 'peer/shed');
+    expect([homes.isFull('cellar'), homes.isFull('shed')]).toEqual([false, true]);
+    expect(() => homes.isFull('nobody')).toThrow('no peer is called nobody');
   });
 });
 

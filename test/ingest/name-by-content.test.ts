@@ -15,7 +15,7 @@ function point(changes: Partial<Point> = {}): Point {
     schema: 's.v1',
     line: 'm v=1 1\n',
     recognisable: true,
-    hasOwnTime: true,
+    isSameAnywhere: true,
     series: { key: 'm', measurement: 'm', device: 'd', fields: [], known: null },
     identity: null,
     sentUs: 1,

@@ -12,6 +12,8 @@ import { GroupsUnderWay } from '../../gateway/ledgers/groups-under-way.ts';
 import { Identities } from '../../gateway/ledgers/identities.ts';
 import { createTopicsSeen } from '../../gateway/operations/topics-seen.ts';
 import { unpackParcel } from '../../gateway/peer-parcel.ts';
+import type { ReplayReport } from '../../gateway/rejected-contract.ts';
+import { createReplay } from '../../gateway/replay.ts';
 import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Outbox, OutboxSlice, Store } from '../../gateway/store-contract.ts';
@@ -49,6 +51,8 @@ export interface PeerGateway {
   /** All lines that it has stored. */
   lines(): readonly string[];
   take(message: Message): Ingested;
+  /** All that it has rejected, under its schema of today. */
+  replay(): Promise<ReplayReport>;
 }
 
 const SINK = 'sink';
@@ -66,7 +70,7 @@ export function peerGateway(options: PeerOptions): PeerGateway {
   store.openSink(SINK, { maxBacklogBytes: null, whenFull: 'block' });
   const outboxes = new Map<string, Outbox>();
   for (const other of others)
-    outboxes.set(other, store.openOutbox(`peer/${other}`, { maxBacklogBytes, whenFull: 'block' }));
+    outboxes.set(other, store.openOutbox(`peer/${other}`, { maxBacklogBytes, whenFull: 'refuse' }));
   if (forwardsRaw) outboxes.set(FORWARD, store.openOutbox(FORWARD, { maxBacklogBytes, whenFull: 'block' }));
   const identities = new Identities(
     new GroupsUnderWay((error) => {
@@ -85,9 +89,11 @@ export function peerGateway(options: PeerOptions): PeerGateway {
       if (identity !== null) identities.keep(device, identity, group);
     },
   });
+  const readings = readingsOf(schema);
+  const interpret = createInterpret({ formats, maxPayloadBytes: 10_000 });
   const ingest = createIngest({
-    readings: readingsOf(schema),
-    interpret: createInterpret({ formats, maxPayloadBytes: 10_000 }),
+    readings,
+    interpret,
     keep: createKeep({ formats, ledgers, versionOf: () => null }),
     store,
     repeats,
@@ -95,10 +101,10 @@ export function peerGateway(options: PeerOptions): PeerGateway {
     forwards: forwardsRaw
       ? createForwards([{ name: FORWARD, topics: ['#'], send: 'raw', prefix: '' }])
       : null,
-    homes: createHomes({
-      name,
-      others: others.map((each) => ({ name: each, link: { name: `peer/${each}` } })),
-    }),
+    homes: createHomes(
+      { name, others: others.map((each) => ({ name: each, link: { name: `peer/${each}` } })) },
+      (outbox) => store.outboxIsFull(outbox),
+    ),
     arrival: isProvisional ? provisionalArrival() : trueArrival(clock),
     topics: createTopicsSeen(),
     clock,
@@ -119,6 +125,13 @@ export function peerGateway(options: PeerOptions): PeerGateway {
       if (place !== undefined) await outboxes.get(peer)?.sent(place);
     },
     lines: () => pendingLines(store, SINK),
+    replay: () =>
+      createReplay({
+        ...{ store, readings, interpret, formats, ledgers, clock, forwards: null },
+        versionOf: () => null,
+        sinks: () => ({ why: 'there are none' }),
+        trueMs: () => null,
+      }).page({ kind: 'filter', filter: {} }, { dryRun: false, after: null, limit: 1_000, run: null }),
   };
 }
 

@@ -3,10 +3,22 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../gateway/contracts.ts';
 import { NOW_MS, schema } from '../readings/under-test.ts';
 import { delivered, type PeerGateway, shared } from './peered-gateway.ts';
-import { FOREIGN, gateway, kinds, OWN, passOn, reading, taken, tallyOf } from './two-peers.ts';
+import {
+  COUNTED,
+  FOREIGN,
+  gateway,
+  kinds,
+  OWN,
+  passOn,
+  reading,
+  TIMED,
+  taken,
+  tallyOf,
+} from './two-peers.ts';
 
-const TIMED = schema({
-  telemetry: { identity: ['seq'], time: { property: 'ts', unit: 'ms' } },
+/** Nothing but its time names a reading. */
+const UNNAMED = schema({
+  telemetry: { time: { property: 'ts', unit: 'ms' } },
   properties: { seq: { type: 'integer' }, ts: { type: 'integer' } },
 });
 const LATER_MS = 3_600_000;
@@ -133,6 +145,71 @@ describe('a reading that came to another gateway first', () => {
   });
 });
 
+describe('what is rejected', () => {
+  /** For a sensor that nobody expected: everything beyond zero is rejected. */
+  const strict = (telemetry: object): object =>
+    schema({
+      telemetry,
+      properties: {
+        temperature: { type: 'number', maximum: 0 },
+        seq: { type: 'integer' },
+        ts: { type: 'integer' },
+      },
+      required: ['temperature'],
+    });
+  const identity = ['seq'];
+  const time = { property: 'ts', unit: 'ms' };
+
+  it.each<[string, object, object]>([
+    ['an identity', strict({ identity }), COUNTED],
+    ['an identity and a time of its own', strict({ identity, time }), TIMED],
+  ])(
+    'and has %s is kept at its home alone, so that a replay there finds all repeats',
+    async (_, was, mended) => {
+      const attic = gateway('attic', { schema: was });
+      const cellar = gateway('cellar', { schema: was, nowMs: NOW_MS + LATER_MS });
+      const payload = reading(1, { ts: NOW_MS - 5 });
+      expect(await taken(attic, shared(FOREIGN, payload))).toEqual(['forwarded']);
+      expect(await taken(attic, shared(FOREIGN, payload))).toEqual(['forwarded']);
+      expect(await taken(cellar, shared(FOREIGN, payload))).toEqual(['rejected']);
+      expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['rejected', 'rejected']);
+      expect(attic.store.rejections({})).toEqual([]);
+      for (const { store } of [attic, cellar]) tallyOf(store);
+
+      const later = gateway('cellar', {
+        schema: mended,
+        storage: cellar.storage,
+        nowMs: NOW_MS + 2 * LATER_MS,
+      });
+      expect(await later.replay()).toMatchObject({ looked: 3, stored: 1, duplicate: 2 });
+      expect(await later.replay()).toMatchObject({ looked: 0 });
+      expect(later.lines()).toHaveLength(1);
+      expect(await taken(later, shared(FOREIGN, payload)), 'said once more').toEqual(['duplicate']);
+      const nextDoor = gateway('attic', { schema: mended, storage: attic.storage });
+      expect(await taken(nextDoor, shared(FOREIGN, payload))).toEqual(['forwarded']);
+      expect((await passOn(nextDoor, later, ['attic', 'cellar'])).at(-1)).toBe('duplicate');
+      expect(later.lines()).toHaveLength(1);
+      tallyOf(later.store);
+    },
+  );
+
+  it('and has nothing but its time becomes the same point when it is replayed as where it was taken at once', async () => {
+    const cellar = gateway('cellar', { schema: strict({ time }) });
+    const attic = gateway('attic', { schema: strict({ time }) });
+    const [one, two] = [reading(1, { ts: NOW_MS - 5 }), reading(2, { ts: NOW_MS - 5 })];
+    expect(await taken(attic, shared(FOREIGN, one))).toEqual(['forwarded']);
+    expect(await taken(cellar, shared(FOREIGN, two))).toEqual(['rejected']);
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['rejected']);
+    const later = gateway('cellar', { schema: UNNAMED, storage: cellar.storage });
+    expect(await later.replay()).toMatchObject({ looked: 2, stored: 2 });
+
+    const mended = gateway('attic', { schema: UNNAMED });
+    expect(await taken(mended, shared(FOREIGN, two))).toEqual(['stored']);
+    expect(await taken(mended, shared(FOREIGN, one))).toEqual(['stored']);
+    expect(mended.lines()).toEqual(later.lines());
+  });
+});
+
 describe('a gateway whose clock is not set', () => {
   it('passes readings on without a time: the home gives them that of their arrival there', async () => {
     const attic = gateway('attic', { isProvisional: true, nowMs: 5_000 });
@@ -172,7 +249,7 @@ describe('an age, at a home whose own clock is not set', () => {
 });
 
 describe('two gateways that get the same readings, each at random, and repeats', () => {
-  it('property: store each once at its home, and nothing is lost; with a time of its own each stores what it got', async () => {
+  it('property: store each once at its home, and nothing is lost; with nothing but its time each stores what it got', async () => {
     const step = fc.record({
       device: fc.integer({ min: 0, max: 5 }),
       seq: fc.integer({ min: 0, max: 5 }),
@@ -182,9 +259,9 @@ describe('two gateways that get the same readings, each at random, and repeats',
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 40 }),
-        fc.boolean(),
-        async (steps, hasTime) => {
-          const some = hasTime ? { schema: TIMED } : {};
+        fc.constantFrom({}, { schema: TIMED }, { schema: UNNAMED }),
+        async (steps, some) => {
+          const isUnnamed = some.schema === UNNAMED;
           const gateways = [
             gateway('attic', some),
             gateway('cellar', { ...some, nowMs: NOW_MS + 7 }),
@@ -193,7 +270,7 @@ describe('two gateways that get the same readings, each at random, and repeats',
           const said = new Set<string>();
           let messages = 0;
           for (const { device, seq, to, passesOn } of steps) {
-            const payload = reading(seq, hasTime ? { ts: NOW_MS - seq } : {});
+            const payload = reading(seq, { ts: NOW_MS - seq });
             said.add(`dev-${device} ${seq}`);
             messages += 1;
             await taken(gateways[to], shared(`t/dev-${device}`, payload));
@@ -209,7 +286,7 @@ describe('two gateways that get the same readings, each at random, and repeats',
             });
           const all = [...points(attic), ...points(cellar)];
           expect([...new Set(all)].sort()).toEqual([...said].sort());
-          if (hasTime) {
+          if (isUnnamed) {
             const lines = new Set([...attic.lines(), ...cellar.lines()]);
             expect(lines.size, 'one point each in the database').toBe(said.size);
           } else expect(all).toHaveLength(said.size);

@@ -1,8 +1,70 @@
 import { describe, expect, it } from 'vitest';
+import type { Message } from '../../gateway/contracts.ts';
+import { isGatewayError } from '../../gateway/errors.ts';
 import { NOW_MS } from '../readings/under-test.ts';
 import { deferred } from '../sources/mqtt-broker/support/fake-ingest.ts';
-import { delivered, shared } from './peered-gateway.ts';
-import { FOREIGN, gateway, OWN, passOn, reading, taken, tallyOf } from './two-peers.ts';
+import { messageOn } from '../support/message.ts';
+import { delivered, type PeerGateway, type PeerOptions, shared } from './peered-gateway.ts';
+import { FOREIGN, gateway, OWN, passOn, reading, TIMED, taken, tallyOf } from './two-peers.ts';
+
+const FULL: Partial<PeerOptions> = { schema: TIMED, maxBacklogBytes: 4_096 };
+
+/** The attic, with as much for the cellar as may wait for it. */
+async function fullGateway(some: Partial<PeerOptions> = {}): Promise<{
+  readonly attic: PeerGateway;
+  readonly waiting: number;
+  readonly first: Message;
+  readonly last: Message;
+}> {
+  const attic = gateway('attic', { ...FULL, ...some });
+  return { attic, ...(await filled(attic, 'cellar', FOREIGN)) };
+}
+
+async function filled(
+  by: PeerGateway,
+  peer: string,
+  topic: string,
+): Promise<{ readonly waiting: number; readonly first: Message; readonly last: Message }> {
+  const first = shared(topic, reading(0));
+  let last = first;
+  let waiting = 0;
+  for (; !by.store.outboxIsFull(`peer/${peer}`) && waiting < 200; waiting += 1) {
+    if (waiting > 0) last = shared(topic, reading(waiting));
+    await taken(by, last);
+  }
+  expect(by.waitingFor(peer)).toHaveLength(waiting);
+  expect(waiting).toBeGreaterThan(3);
+  return { waiting, first, last };
+}
+
+/** A topic for each home, as the attic sees it. */
+async function topicsByHome(others: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const attic = gateway('attic', { others });
+  const topics = new Map<string, string>();
+  for (let i = 0; i < 60; i += 1) {
+    await taken(attic, shared(`t/dev-${i}`, reading(1)));
+    const home = others.find((each) => attic.waitingFor(each).length > 0) ?? 'attic';
+    topics.set(home, `t/dev-${i}`);
+    for (const each of others) await attic.sent(each);
+  }
+  return topics;
+}
+
+/** The code with which it is not taken; null: it is. */
+function refusalOf(by: PeerGateway, message: Message): string | null {
+  try {
+    by.take(message);
+    return null;
+  } catch (error) {
+    if (!isGatewayError(error)) throw error;
+    return error.code;
+  }
+}
+
+function resent(message: Message): Message {
+  const { transfer } = message;
+  return { ...message, transfer: transfer === null ? null : { ...transfer, dup: true } };
+}
 
 describe('a reading that has its home elsewhere', () => {
   it('is forwarded, for each reading under its device, and lies in the outbox of its home and nowhere else', async () => {
@@ -98,31 +160,73 @@ describe('a reading that has its home elsewhere', () => {
     expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored', 'duplicate']);
   });
 
-  it('cannot be taken while there is no room for it: nothing is, and senders try again', async () => {
-    const attic = gateway('attic', { maxBacklogBytes: 4_096 });
-    let seq = 0;
-    const fill = async (): Promise<void> => {
-      for (; seq < 200; seq += 1) await attic.take(shared(FOREIGN, reading(seq))).committed;
-    };
-    await expect(fill()).rejects.toMatchObject({
-      code: 'store-full',
-      message: expect.stringContaining('peer/cellar'),
-    });
-    expect(seq).toBeGreaterThan(3);
-    const waiting = attic.waitingFor('cellar').length;
-    expect(waiting).toBe(seq);
-    const again = shared(FOREIGN, reading(seq));
-    expect(() => attic.take(again)).toThrow('peer/cellar');
-    expect(() => attic.take(shared(OWN, reading(1)))).toThrow('peer/cellar');
+  it('cannot be taken while there is no room for it: its sender tries again, and then it is news', async () => {
+    const { attic, waiting } = await fullGateway();
+    const again = shared(FOREIGN, reading(1_000));
+    for (let i = 0; i < 2; i += 1)
+      expect(() => attic.take(again)).toThrow('what waits for peer cellar is at its limit (maxBacklog)');
+    expect(refusalOf(attic, shared(FOREIGN, `[${reading(1_001)},{"seq":2}]`)), 'a list').toBe('store-full');
+    expect(refusalOf(attic, shared(FOREIGN, '{"seq":3}')), 'what is rejected').toBe('store-full');
+    expect(refusalOf(attic, { ...again, transfer: null }), 'at QoS 0').toBe('store-full');
     expect(attic.waitingFor('cellar')).toHaveLength(waiting);
-    expect(attic.lines()).toEqual([]);
-    expect(attic.store.account().total.forwarded).toBe(waiting);
 
     await attic.sent('cellar');
-    const { transfer } = again;
-    const resent = { ...again, transfer: transfer === null ? null : { ...transfer, dup: true } };
-    expect(await taken(attic, resent), 'it was refused, so it is news').toEqual(['forwarded']);
+    expect(await taken(attic, resent(again))).toEqual(['forwarded']);
     expect(attic.waitingFor('cellar')).toHaveLength(1);
-    expect(tallyOf(attic.store)).toMatchObject({ forwarded: waiting + 1, refused: 3, stored: 0 });
+    expect(attic.store.rejections({})).toEqual([]);
+    const refused = { forwarded: waiting + 1, refused: 6, stored: 0, rejected: 0 };
+    expect(tallyOf(attic.store)).toMatchObject(refused);
+    expect(attic.store.account().devices.get(FOREIGN.slice('t/'.length))).toMatchObject(refused);
+    expect(attic.store.account().sources.house).toMatchObject(refused);
+  });
+
+  it('keeps nothing else from being taken while there is no room for it', async () => {
+    const others = ['cellar', 'shed'];
+    const topics = await topicsByHome(others);
+    const attic = gateway('attic', { ...FULL, others });
+    const { waiting } = await filled(attic, 'cellar', topics.get('cellar') ?? '');
+    expect(refusalOf(attic, shared(topics.get('cellar') ?? '', reading(1_000)))).toBe('store-full');
+    expect(await taken(attic, shared(topics.get('shed') ?? '', reading(1))), 'for another').toEqual([
+      'forwarded',
+    ]);
+    expect(await taken(attic, shared(topics.get('attic') ?? '', reading(2)))).toEqual(['stored']);
+    expect(await taken(attic, shared(FOREIGN, reading(1, { seq: undefined, ts: NOW_MS })))).toEqual([
+      'stored',
+    ]);
+    expect(await taken(attic, messageOn(FOREIGN, reading(3))), 'of a client of its own').toEqual(['stored']);
+    expect(await taken(attic, shared('elsewhere', 'on')), 'ordinary MQTT').toEqual(['forwarded']);
+    const cellar = gateway('cellar', { schema: TIMED });
+    await taken(cellar, shared(OWN, reading(4)));
+    expect(await passOn(cellar, attic, ['cellar', 'attic'])).toEqual(['stored']);
+    expect(attic.lines()).toHaveLength(4);
+    expect(attic.store.status().state).toBe('open');
+    expect(attic.waitingFor('cellar')).toHaveLength(waiting);
+    tallyOf(attic.store);
+  });
+
+  it('has been taken where it came before there was no room: what is sent again is a duplicate', async () => {
+    const { attic, first, last } = await fullGateway();
+    expect(await taken(attic, resent(first))).toEqual(['duplicate']);
+    expect(await taken(attic, { ...last, transfer: null, retain: true }), 'as is what is kept').toEqual([
+      'duplicate',
+    ]);
+  });
+});
+
+describe('two gateways that are full of readings for each other', () => {
+  it('take them from each other, and then everything else', async () => {
+    const { attic, waiting } = await fullGateway();
+    const cellar = gateway('cellar', FULL);
+    const { waiting: there } = await filled(cellar, 'attic', OWN);
+    expect(refusalOf(attic, shared(FOREIGN, reading(9_000)))).toBe('store-full');
+    expect(refusalOf(cellar, shared(OWN, reading(9_000)))).toBe('store-full');
+    const stored = (n: number): string[] => Array.from({ length: n }, () => 'stored');
+    expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(stored(waiting));
+    expect(await passOn(cellar, attic, ['cellar', 'attic'])).toEqual(stored(there));
+    await attic.sent('cellar');
+    await cellar.sent('attic');
+    expect(await taken(attic, shared(FOREIGN, reading(9_000)))).toEqual(['forwarded']);
+    expect(await taken(cellar, shared(OWN, reading(9_000)))).toEqual(['forwarded']);
+    for (const { store } of [attic, cellar]) tallyOf(store);
   });
 });

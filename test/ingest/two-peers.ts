@@ -4,10 +4,17 @@ import type { Store, Tally } from '../../gateway/store-contract.ts';
 import { NOW_MS, schema } from '../readings/under-test.ts';
 import { delivered, type PeerGateway, type PeerOptions, peerGateway, shared } from './peered-gateway.ts';
 
-const COUNTED = schema({
+/** With the time of its arrival, and an identity. */
+export const COUNTED = schema({
   telemetry: { identity: ['seq'] },
   properties: { seq: { type: 'integer' } },
   required: ['temperature', 'seq'],
+});
+/** With a time of its own as well, and where it has no `seq`, with nothing but that. */
+export const TIMED = schema({
+  telemetry: { identity: ['seq'], time: { property: 'ts', unit: 'ms' } },
+  properties: { seq: { type: 'integer' }, ts: { type: 'integer' } },
+  required: ['temperature'],
 });
 const NAMES = ['attic', 'cellar'];
 

@@ -19,7 +19,7 @@ export function point(device: string, some: Partial<Point> = {}): Point {
     schema: 'environment.v1',
     line: '',
     recognisable: false,
-    hasOwnTime: false,
+    isSameAnywhere: false,
     series: { key: '', measurement: 'environment', device, fields: [], known: null },
     identity: null,
     sentUs: null,

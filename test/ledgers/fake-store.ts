@@ -132,7 +132,7 @@ export function pointOf(series: Series, text = 'value=1.5', some: Partial<Point>
     schema: 'machine.v1',
     line: `${series.key} ${text} ${1_700_000_000_000_000_000n + BigInt(counter)}\n`,
     recognisable: true,
-    hasOwnTime: true,
+    isSameAnywhere: true,
     series,
     identity: null,
     sentUs: null,

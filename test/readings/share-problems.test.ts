@@ -38,7 +38,7 @@ describe('a schema whose repeats only the gateway knows that has the first', () 
     ['the time of arrival and an identity', { identity }, 1],
     ['an age and an identity', { identity, time: { property: 'ts', unit: 's', kind: 'age' } }, 1],
     ['a clock that is judged, and an identity', { identity, time: { ...time, clock: 'correct' } }, 1],
-    ['a time of its own, which is trusted, and an identity', { identity, time }, 0],
+    ['a time of its own, which is trusted, and an identity', { identity, time }, 1],
     ['no identity', {}, 0],
   ])('with %s: %j, told %i times', (_, telemetry, found) => {
     const { schemas, problems } = compileSchemas(new Map([['a.json', textOf(telemetry)]]));
@@ -63,7 +63,7 @@ describe('a schema whose repeats only the gateway knows that has the first', () 
       const dir = temporaryFolder('schemas');
       const events = new ToldEvents();
       writeFileSync(join(dir, 'env.json'), textOf({ identity, measurement: 'one' }));
-      writeFileSync(join(dir, 'other.json'), textOf({ time, identity, topics: ['o/{device}'] }, 'other.v1'));
+      writeFileSync(join(dir, 'other.json'), textOf({ time, topics: ['o/{device}'] }, 'other.v1'));
       const readings = await createLiveReadings({
         ...{ dir, events, clock: systemClock, sharesAlone, ticks: new TickCounter({ fresh: true }) },
         documents: { get: () => null, set: async () => undefined, change: async () => undefined },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Relay } from '../../gateway/contracts.ts';
 import { ByteWriter } from '../../gateway/store/bytes.ts';
 import {
   decodeHeader,
@@ -148,6 +149,26 @@ describe('the record of rejected readings', () => {
     const much = relayed('text/csv', [['a', 'ü'.repeat(400)], ['b', 'ü'.repeat(200)], ...properties]);
     expect([...(much?.userProperties.keys() ?? [])]).toEqual(['a', 'site', '__proto__']);
     expect(relayed('x'.repeat(2_000), properties)).toMatchObject({ contentType: null });
+  });
+
+  it('keeps that a message was shared with others, and nothing where it was not', () => {
+    const kept = (more: Partial<Relay>): Relay | null | undefined => {
+      const given = rejectionOf({ relay: { contentType: null, userProperties: new Map(), ...more } });
+      const message = new RejectedMessage(1, given);
+      message.add(given);
+      return decodeRejected(encodeRejected(message), 1)[0]?.relay;
+    };
+    const none = { contentType: null, userProperties: new Map() };
+    expect(kept({ isShared: true })).toEqual({ ...none, isShared: true });
+    expect(
+      kept({ isShared: true, arrivedMs: 1_700_000_000_000 }),
+      'its time is that of the rejection',
+    ).toEqual({
+      ...none,
+      isShared: true,
+    });
+    for (const more of [{}, { isShared: false }])
+      expect(Object.keys(kept(more) ?? {})).toEqual(['contentType', 'userProperties']);
   });
 
   it('puts no readings of two messages together', () => {

@@ -81,6 +81,41 @@ describe('folding large windows', () => {
     expect(store.status().liveBytes).toBe(0);
   });
 
+  it('writes the window of a busy client once, however many transactions that of identities takes', async () => {
+    const storage = new WatchedStorage();
+    const store = createMemoryStore({ storage, foldGroups: 60 }, testDeps());
+    let packetId = 0;
+    const publish = async (): Promise<void> => {
+      const group = store.group();
+      packetId += 1;
+      group.remember({ client: 'c', packetId, hashHigh: 1, hashLow: packetId, readings: 1, state: 1 });
+      await group.committed;
+    };
+    await identify(store, 50, 120, 10);
+    for (let i = 0; i < 9; i += 1) await publish();
+    const written = new Map<string, number>();
+    const commit = storage.commit.bind(storage);
+    storage.commit = (write) =>
+      commit((writes) =>
+        write({
+          put: (table, key, value) => {
+            const [name = ''] = String(key).split('/');
+            if (table === 'state') written.set(name, (written.get(name) ?? 0) + 1);
+            writes.put(table, key, value);
+          },
+          remove: (table, key) => writes.remove(table, key),
+        }),
+      );
+    // The first of them makes the fold due; the others come while its transactions go on.
+    for (let i = 0; i < 40; i += 1) await publish();
+    await quiet(store);
+    expect(written.get('log')).toBeGreaterThan(3);
+    expect(written.get('transfers')).toBe(1);
+    await store.close();
+    const known = [...createMemoryStore({ storage }, testDeps()).transfers].map((key) => key.packetId);
+    expect(known).toEqual(Array.from({ length: 49 }, (_, i) => i + 1));
+  });
+
   it('comes to an end while readings go on', async () => {
     const storage = new WatchedStorage();
     const store = createMemoryStore({ storage, foldGroups: 10 }, testDeps());

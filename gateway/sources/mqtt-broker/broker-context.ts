@@ -4,6 +4,7 @@ import type { Acknowledgements } from './acknowledgements.ts';
 import type { MqttLimits } from './limits.ts';
 import type { PartialBudget } from './packet-reader.ts';
 import type { Publication } from './publication.ts';
+import type { ReadingTurns } from './reading-turns.ts';
 import type { ReceiptDesk, ReceiptSender } from './receipt-desk.ts';
 import type { Sessions } from './sessions.ts';
 import type { Subscribers } from './subscribers.ts';
@@ -36,7 +37,10 @@ export interface BrokerContext {
   readonly receipts: ReceiptDesk;
   readonly sessions: Sessions;
   readonly partial: PartialBudget;
+  /** Names of gateways that may pass on what they have read. */
+  readonly peers: ReadonlySet<string>;
   readonly stalled: Set<Stalled>;
+  readonly turns: ReadingTurns;
   /** Nothing more is read from clients, and no will is sent. */
   stopping: boolean;
   /** A client publishes under `gateway/`. False: it may not. Else it was for a serial port, and is under way. */

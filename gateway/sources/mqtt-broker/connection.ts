@@ -92,7 +92,7 @@ export class Connection implements Sender, PacketHandler, Stalled {
       client._paused = false;
     };
     socket.removeAllListeners('readable');
-    socket.on('readable', () => this.pump());
+    socket.on('readable', () => context.turns.take(this));
   }
 
   get client(): AedesClient {

@@ -1,5 +1,6 @@
 import type { Message } from '../../contracts.ts';
-import { isParcelTopic, unpackParcel } from '../../peer-parcel.ts';
+import { parcelSender, unpackParcel } from '../../peer-parcel.ts';
+import { printable } from '../../printable.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { DEFAULT_MQTT_LIMITS } from './limits.ts';
 import type { TopicCache } from './topic-cache.ts';
@@ -22,10 +23,15 @@ export interface ReservedPublish {
  * under way: what became of it is published); or, in words, why the client must go.
  */
 export function reservedPublish(
-  { topics, takeDownlink }: Pick<BrokerContext, 'topics' | 'takeDownlink'>,
+  { topics, peers, takeDownlink }: Pick<BrokerContext, 'topics' | 'peers' | 'takeDownlink'>,
   { topic, payload, opensAgain, carrier }: ReservedPublish,
 ): Message | string | null {
-  if (isParcelTopic(topic)) return messageOfPeer(payload, topics, carrier);
+  const sender = parcelSender(topic);
+  if (sender !== null) {
+    return peers.has(sender)
+      ? messageOfPeer(payload, topics, carrier)
+      : `no peer of this gateway is called ${printable(sender, 64)}`;
+  }
   if (opensAgain || isBridgeState(topic) || takeDownlink(carrier.client, topic, payload)) return null;
   return 'only the gateway may publish under gateway/ and $SYS/';
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Relay } from '../../../gateway/contracts.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
-import { packParcel, parcelTopic } from '../../../gateway/peer-parcel.ts';
+import { HELLO_TOPIC, packHello, packParcel, parcelTopic, readHello } from '../../../gateway/peer-parcel.ts';
+import type { MqttLimits } from '../../../gateway/sources/mqtt-broker/limits.ts';
 import { FORWARDED } from './support/fake-ingest.ts';
-import { settle, startBroker } from './support/harness.ts';
+import { type Harness, settle, startBroker } from './support/harness.ts';
 import type { PublishOptions, RawClient } from './support/raw-client.ts';
 
 const ARRIVED_MS = Date.UTC(2026, 2, 1);
@@ -14,13 +15,18 @@ function parcel(topic: string, payload = '{"seq":1}', relay: Relay | null = null
   return packParcel({ topic, payload: Buffer.from(payload), relay }, ARRIVED_MS);
 }
 
+/** Of a gateway that shares with the attic and the cellar. */
+function startHome(limits: Partial<MqttLimits> = {}): Promise<Harness> {
+  return startBroker(limits, [], undefined, ['attic', 'cellar']);
+}
+
 function passOn(peer: RawClient, bytes: Buffer | string, options: PublishOptions = {}): void {
   peer.publish(TOPIC, bytes.toString('utf8'), options);
 }
 
 describe('what a peer passes on', () => {
   it('is taken as the message that it was, at each QoS, with its time and where it came from', async () => {
-    const { ingest, connect } = await startBroker();
+    const { ingest, connect } = await startHome();
     const peer = await connect(ID, { username: 'gate' });
     const relay = { contentType: 'text/csv', userProperties: new Map([['site', 'b']]) };
     for (const qos of [0, 1, 2] as const)
@@ -41,7 +47,7 @@ describe('what a peer passes on', () => {
   });
 
   it('is acknowledged only after the commit, in its place among others', async () => {
-    const { ingest, connect } = await startBroker();
+    const { ingest, connect } = await startHome();
     ingest.automatic = false;
     const peer = await connect(ID);
     passOn(peer, parcel('t'), { qos: 1, id: 1 });
@@ -60,7 +66,7 @@ describe('what a peer passes on', () => {
   });
 
   it('holds up what comes behind it at QoS 0 as well, until it is on disk', async () => {
-    const { ingest, connect } = await startBroker();
+    const { ingest, connect } = await startHome();
     ingest.automatic = false;
     const peer = await connect(ID);
     passOn(peer, parcel('t'));
@@ -76,7 +82,7 @@ describe('what a peer passes on', () => {
   });
 
   it('says that it comes again where it does', async () => {
-    const { ingest, connect } = await startBroker();
+    const { ingest, connect } = await startHome();
     const peer = await connect(ID, { clean: false });
     passOn(peer, parcel('t'), { qos: 2, id: 9 });
     await peer.next('pubrec');
@@ -86,7 +92,7 @@ describe('what a peer passes on', () => {
   });
 
   it('is not acknowledged where it could not be committed, or there is no room: the peer has to send it again', async () => {
-    const { ingest, events, connect } = await startBroker();
+    const { ingest, events, connect } = await startHome();
     ingest.automatic = false;
     const peer = await connect(ID);
     passOn(peer, parcel('t'), { qos: 1, id: 1 });
@@ -104,7 +110,7 @@ describe('what a peer passes on', () => {
   });
 
   it('reaches no subscriber: neither as it came, nor under its own topic, nor is it retained', async () => {
-    const { ingest, broker, connect } = await startBroker();
+    const { ingest, broker, connect } = await startHome();
     ingest.outcomeOf = () => FORWARDED;
     const reader = await connect('reader');
     await reader.subscribe({ '#': 1, 'gateway/#': 1, [TOPIC]: 1 });
@@ -118,7 +124,7 @@ describe('what a peer passes on', () => {
   });
 
   it('may be of any topic that another broker has sent: also where clients here may not publish on it', async () => {
-    const { ingest, events, connect } = await startBroker({ maxTopicBytes: 40, maxTopicLevels: 3 });
+    const { ingest, events, connect } = await startHome({ maxTopicBytes: 40, maxTopicLevels: 3 });
     const peer = await connect(ID);
     const topics = ['a/b/c/d/e', 'x'.repeat(1024), '$SYS/broker/uptime'];
     for (const [i, topic] of topics.entries()) {
@@ -171,8 +177,15 @@ describe('what cannot be what a peer passes on', () => {
     ['a parcel of nobody', 'gateway/peers/', bad('t'), NOT_HERE],
     ['a parcel for nobody', 'gateway/peers', bad('t'), NOT_HERE],
     ['a parcel below', `${TOPIC}/x`, bad('t'), NOT_HERE],
+    ['a parcel of a stranger', parcelTopic('roof'), bad('t'), 'no peer of this gateway is called roof'],
+    [
+      'a parcel of one with a long name',
+      parcelTopic('x'.repeat(100)),
+      bad('t'),
+      `no peer of this gateway is called ${'x'.repeat(64)}…`,
+    ],
   ])('%s: ends the connection with words, at each QoS, and others go on', async (_, topic, bytes, words) => {
-    const { ingest, events, connect } = await startBroker();
+    const { ingest, events, connect } = await startHome();
     const other = await connect('other');
     for (const qos of [0, 1, 2] as const) {
       const peer = await connect(ID);
@@ -191,7 +204,7 @@ describe('what cannot be what a peer passes on', () => {
   });
 
   it('a last will under gateway/: nobody lets a gateway in that has one', async () => {
-    const { socket } = await startBroker();
+    const { socket } = await startHome();
     const client = await socket();
     client.sendConnect(ID, { will: { topic: TOPIC, payload: parcel('t') } });
     expect((await client.next('connack')).returnCode).toBe(5);
@@ -199,6 +212,35 @@ describe('what cannot be what a peer passes on', () => {
 });
 
 describe('beside peers', () => {
+  it('a gateway without peers takes no parcels, and leaves those that send them alone otherwise', async () => {
+    const { ingest, events, connect } = await startBroker();
+    const peer = await connect(ID);
+    await peer.subscribe({ 'gateway/peers': 0 });
+    passOn(peer, parcel('t'), { qos: 1, id: 1 });
+    await peer.ended();
+    expect(peer.all('puback')).toEqual([]);
+    expect(events.named('mqtt.disconnected')).toMatchObject([
+      { client: ID, reason: 'no peer of this gateway is called attic' },
+    ]);
+    expect(ingest.messages).toEqual([]);
+  });
+
+  it('what a gateway says of itself is retained for whoever subscribes, and nobody else may say it', async () => {
+    const { broker, connect } = await startHome();
+    broker.publishState(HELLO_TOPIC, packHello({ name: 'shed', others: ['attic', 'cellar'] }), true);
+    const peer = await connect(ID);
+    await peer.subscribe({ [HELLO_TOPIC]: 0 });
+    const { topic, payload, retain } = await peer.next('publish');
+    expect([topic, retain, readHello(Buffer.from(payload))]).toEqual([
+      ...[HELLO_TOPIC, true, { name: 'shed', others: ['attic', 'cellar'] }],
+    ]);
+    const liar = await connect('liar');
+    liar.publish(HELLO_TOPIC, '{"name":"roof","others":[]}', { qos: 1, retain: true });
+    await liar.ended();
+    await peer.ping();
+    expect(peer.all('publish')).toHaveLength(1);
+  });
+
   it('bridge states are acknowledged and let go, at each QoS, and downlinks taken', async () => {
     const taken: string[] = [];
     const { ingest, connect } = await startBroker({}, [], (client, device, payload) => {

@@ -79,13 +79,17 @@ export async function startBroker(
   limits: Partial<MqttLimits> = {},
   observers: readonly string[] = [],
   takeDownlink?: MqttBrokerDeps['takeDownlink'],
+  peers: readonly string[] = [],
 ): Promise<Harness> {
   const ingest = new FakeIngest();
   const events = new RecordedEvents();
   const clock = new HeldClock();
   const broker = createMqttBroker(
     { listeners: [{ host: '127.0.0.1', port: 0 }], limits, observers },
-    { ingest, events, clock, ...(takeDownlink === undefined ? {} : { takeDownlink }) },
+    {
+      ...{ ingest, events, clock, peers: new Set(peers) },
+      ...(takeDownlink === undefined ? {} : { takeDownlink }),
+    },
   );
   await broker.start();
   const port = broker.addresses()[0]?.port ?? 0;

@@ -1,0 +1,332 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { BrokerConnection } from '../../gateway/broker-link/broker-connection.ts';
+import type { BrokerSession } from '../../gateway/broker-link/broker-session.ts';
+import type { BrokerLink, LinkStatus } from '../../gateway/broker-link/connect-broker.ts';
+import { connectPeer, type ExpectedPeer } from '../../gateway/broker-link/connect-peer.ts';
+import { createForwarder, type Forwarder } from '../../gateway/forwards/forwarder.ts';
+import type { PeerHello } from '../../gateway/peer-parcel.ts';
+import { createMemoryStore } from '../../gateway/store/memory-store.ts';
+import type { Outbox, Store } from '../../gateway/store-contract.ts';
+import { RecordedEvents } from '../contracts/store-harness.ts';
+import { LeapingClock } from '../support/leaping-clock.ts';
+import { until } from '../support/processes.ts';
+import { ScriptedPeer } from './scripted-peer.ts';
+
+const CONNECTION: BrokerConnection = {
+  url: 'mqtt://cellar.test',
+  protocolVersion: 4,
+  clientId: 'attic',
+  username: null,
+  password: null,
+  keepaliveSeconds: 60,
+  cleanStart: true,
+  sessionExpirySeconds: 0,
+  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
+  will: null,
+};
+/** As the attic has it of the cellar. */
+const EXPECTED: ExpectedPeer = { name: 'cellar', members: new Set(['attic', 'cellar', 'shed']) };
+const RIGHT: PeerHello = { name: 'cellar', others: ['shed', 'attic'] };
+const UNHEARD = 'it has not said yet that it is a gateway';
+/** So long a peer may take to say it. */
+const WAIT_MS = 5_000;
+const NO_GATEWAY = 'what answers there does not say that it is a telemetry-gateway';
+
+interface Linked {
+  readonly link: BrokerLink;
+  readonly clock: LeapingClock;
+  readonly states: LinkStatus[];
+  readonly sessions: BrokerSession[];
+}
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+function linkTo(peer: ScriptedPeer, expected = EXPECTED): Linked {
+  const clock = new LeapingClock();
+  const states: LinkStatus[] = [];
+  const sessions: BrokerSession[] = [];
+  const link = connectPeer(CONNECTION, expected, {
+    clock,
+    random: () => 1,
+    open: peer.open,
+    onState: (status) => states.push(status),
+    onConnected: (session) => sessions.push(session),
+  });
+  link.start();
+  stops.push(() => link.stop(0));
+  return { link, clock, states, sessions };
+}
+
+async function untilState(
+  { link }: Pick<Linked, 'link'>,
+  state: LinkStatus['state'],
+  words = '',
+): Promise<void> {
+  await until(`it is ${state}`, () => {
+    const { state: now, reason } = link.status();
+    if (now !== state || !(reason ?? '').includes(words)) throw new Error(`${now}: ${reason}`);
+    return true;
+  });
+}
+
+/** It has subscribed, and waits to hear something. */
+async function untilListening({ clock }: Linked, times = 1): Promise<void> {
+  await until('it listens', () => clock.sleeps.filter((ms) => ms === WAIT_MS).length >= times);
+}
+
+describe('a peer', () => {
+  test('is connected once it has said that it is the one, and shares with the same ones', async () => {
+    const peer = new ScriptedPeer(null);
+    const linked = linkTo(peer);
+    const { link, states, sessions } = linked;
+    await untilListening(linked);
+    expect(peer.subscribed).toEqual(['gateway/peers 0']);
+    expect(link.status()).toMatchObject({ state: 'connecting', reason: UNHEARD });
+    expect([link.session(), states, sessions]).toEqual([null, [], []]);
+
+    peer.say(RIGHT);
+    await untilState(linked, 'connected');
+    expect(states).toMatchObject([{ state: 'connected', reason: null }]);
+    expect(sessions).toHaveLength(1);
+    expect(link.session()).toBe(sessions[0]);
+    link.session()?.publish('t', Buffer.from('a parcel'), { qos: 1, retain: false }, () => undefined);
+    await until('it is there', () => peer.published.length > 0);
+    expect(peer.published).toEqual(['a parcel']);
+
+    peer.say(RIGHT);
+    await linked.clock.settle();
+    expect([states.length, sessions.length], 'said again it is no news').toEqual([1, 1]);
+  });
+
+  test.each<[string, PeerHello | string, string]>([
+    ['of another name', { ...RIGHT, name: 'shed' }, 'the gateway there is called shed, not cellar'],
+    [
+      'without peers',
+      { name: null, others: [] },
+      'the gateway there has no peers: give it peers, with the name cellar',
+    ],
+    [
+      'that knows fewer',
+      { name: 'cellar', others: ['attic'] },
+      'it shares with attic, cellar, and this gateway with attic, cellar, shed: all have to list all the others',
+    ],
+    [
+      'that knows more',
+      { name: 'cellar', others: ['attic', 'shed', 'roof'] },
+      'it shares with attic, cellar, roof, shed, and this gateway with attic, cellar, shed',
+    ],
+    [
+      'that knows one under another name',
+      { name: 'cellar', others: ['attic', 'barn'] },
+      'it shares with attic, barn, cellar, and',
+    ],
+    [
+      'of which nothing can be read',
+      'on',
+      'what it says of itself cannot be read: is it of another version?',
+    ],
+    [
+      'of a name that nobody should see',
+      { ...RIGHT, name: '\u001b[2J'.repeat(100) },
+      String.raw`is called \x1b[2J\x1b[2J`,
+    ],
+  ])('%s is refused, in words, and sent nothing', async (_, hello, words) => {
+    const peer = new ScriptedPeer(typeof hello === 'string' ? Buffer.from(hello) : hello);
+    const linked = linkTo(peer);
+    const { link, clock, states, sessions } = linked;
+    await untilState(linked, 'refused', words);
+    expect(link.status().reason?.length).toBeLessThan(600);
+    expect([link.session(), sessions]).toEqual([null, []]);
+    expect(states).toMatchObject([{ state: 'refused', reason: expect.stringContaining(words) }]);
+    for (let i = 0; i < 20; i += 1) peer.say(hello);
+    await clock.pass(60_000);
+    expect(states, 'told once').toHaveLength(1);
+
+    peer.say(RIGHT);
+    await untilState(linked, 'connected');
+    expect([peer.connections, peer.published], 'over the same connection').toEqual([1, []]);
+    expect([states.length, sessions.length]).toEqual([2, 1]);
+  });
+
+  test('that says nothing for a while is refused: it may be any broker', async () => {
+    const peer = new ScriptedPeer(null);
+    const linked = linkTo(peer);
+    const { link, clock, states, sessions } = linked;
+    await untilListening(linked);
+    peer.say('{"name":"cellar"}', 'gateway/peers/cellar');
+    await clock.pass(WAIT_MS - 1);
+    expect(link.status()).toMatchObject({ state: 'connecting', reason: UNHEARD });
+    await clock.pass(1);
+    expect(link.status()).toMatchObject({
+      state: 'refused',
+      reason: expect.stringContaining(NO_GATEWAY),
+      sinceMs: clock.nowMs(),
+    });
+    expect([states.length, sessions, link.session()]).toEqual([1, [], null]);
+    peer.say(RIGHT);
+    await untilState(linked, 'connected');
+  });
+
+  test('that does not let others hear what it says is refused as well', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    peer.takesSubscriptions = false;
+    const linked = linkTo(peer);
+    await untilListening(linked);
+    await linked.clock.pass(WAIT_MS);
+    await untilState(linked, 'refused', NO_GATEWAY);
+    expect(linked.sessions).toEqual([]);
+  });
+
+  test('is heard over each connection: another one may answer there now', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const linked = linkTo(peer);
+    const { link, clock, states, sessions } = linked;
+    await untilState(linked, 'connected');
+    peer.hello = null;
+    peer.cut();
+    await untilState(linked, 'retrying');
+    expect(link.session()).toBeNull();
+    await clock.pass(500);
+    await untilListening(linked, 2);
+    expect(link.status()).toMatchObject({ state: 'connecting', reason: UNHEARD });
+    expect([link.session(), sessions.length]).toEqual([null, 1]);
+    peer.say({ ...RIGHT, name: 'roof' });
+    await untilState(linked, 'refused', 'is called roof');
+    peer.say(RIGHT);
+    await untilState(linked, 'connected');
+    expect(sessions.map(({ number }) => number)).toEqual([1, 2]);
+    expect(states.map(({ state }) => state)).toEqual(['connected', 'retrying', 'refused', 'connected']);
+    // The wait of the first connection has long been over.
+    await clock.pass(60_000);
+    expect(link.status()).toMatchObject({ state: 'connected', reason: null });
+  });
+
+  test('that is another one all of a sudden is sent nothing more, nor may what is under way arrive', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const linked = linkTo(peer);
+    const { link, states, sessions } = linked;
+    await untilState(linked, 'connected');
+    const [session] = sessions;
+    peer.hello = null;
+    peer.say({ ...RIGHT, others: ['attic'] });
+    await untilState(linked, 'retrying', 'it shares with attic, cellar');
+    expect(session?.closed).toBe(true);
+    expect([link.session(), states.length]).toEqual([null, 2]);
+  });
+
+  test.each<[string, ExpectedPeer, PeerHello]>([
+    ['this gateway itself', { ...EXPECTED, name: 'attic' }, { name: 'attic', others: ['cellar', 'shed'] }],
+    ['another one', { ...EXPECTED, name: 'shed' }, { name: 'shed', others: ['cellar', 'attic'] }],
+  ])('may be stood in for by %s, but then by no other', async (_, expected, hello) => {
+    const right = linkTo(new ScriptedPeer(hello), expected);
+    await untilState(right, 'connected');
+    const wrong = linkTo(new ScriptedPeer(RIGHT), expected);
+    await untilState(wrong, 'refused', `is called cellar, not ${expected.name}`);
+  });
+
+  test('that is not there is tried again as any broker, with the reason', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const clock = new LeapingClock();
+    let isThere: boolean = false;
+    const open: ScriptedPeer['open'] = async () => {
+      if (isThere) return await peer.open();
+      throw new Error('nobody is there');
+    };
+    const link = connectPeer(CONNECTION, EXPECTED, { clock, random: () => 1, open });
+    stops.push(() => link.stop(0));
+    expect(link.status()).toMatchObject({ state: 'connecting', reason: null });
+    link.start();
+    await untilState({ link }, 'retrying', 'nobody is there');
+    isThere = true;
+    await clock.pass(500);
+    await untilState({ link }, 'connected');
+  });
+
+  test('that is not waited for any more is stopped, whatever it has said', async () => {
+    for (const hello of [RIGHT, { ...RIGHT, name: 'shed' }, null]) {
+      const linked = linkTo(new ScriptedPeer(hello));
+      if (hello === null) await untilListening(linked);
+      else await untilState(linked, hello === RIGHT ? 'connected' : 'refused');
+      await linked.link.stop(0);
+      await linked.link.ended;
+      expect(linked.link.status()).toMatchObject({ state: 'stopped', reason: null });
+      expect(linked.link.session()).toBeNull();
+      await linked.clock.settle();
+      expect(linked.states.at(-1)?.state).toBe('stopped');
+    }
+  });
+});
+
+describe('what waits for a peer', () => {
+  function forwarding(peer: ScriptedPeer): {
+    readonly store: Store;
+    readonly outbox: Outbox;
+    readonly forwarder: Forwarder;
+    readonly clock: LeapingClock;
+    readonly events: RecordedEvents;
+  } {
+    const clock = new LeapingClock();
+    const events = new RecordedEvents();
+    const store = createMemoryStore({ upkeepEveryMs: null }, { clock, events });
+    const outbox = store.openOutbox('peer/cellar', { maxBacklogBytes: 2 ** 20, whenFull: 'refuse' });
+    const forwarder = createForwarder(
+      {
+        ...{ name: 'peer/cellar', connection: CONNECTION, topics: [], prefix: '' },
+        ...{ retain: false, maxInFlight: 10, givesUp: false },
+      },
+      {
+        ...{ outbox, events, clock, random: () => 1 },
+        connect: (connection, options) => connectPeer(connection, EXPECTED, { ...options, open: peer.open }),
+      },
+    );
+    forwarder.start();
+    stops.push(() => forwarder.stop(0));
+    return { store, outbox, forwarder, clock, events };
+  }
+
+  async function put(store: Store, from: number, to: number): Promise<void> {
+    const group = store.group();
+    for (let i = from; i < to; i += 1)
+      group.forward('peer/cellar', 'gateway/peers/attic', Buffer.from(String(i)));
+    await group.committed;
+  }
+  const upTo = (n: number): string[] => Array.from({ length: n }, (_, i) => String(i));
+
+  test('is sent when the right one answers, and waits while another one does', async () => {
+    const peer = new ScriptedPeer({ ...RIGHT, name: 'shed' });
+    const { store, outbox, forwarder, clock, events } = forwarding(peer);
+    await put(store, 0, 30);
+    const refused = (): boolean => forwarder.status().state === 'refused';
+    await until('it is refused', refused);
+    expect(forwarder.status()).toMatchObject({
+      reason: 'the gateway there is called shed, not cellar',
+      pending: 30,
+    });
+    await put(store, 30, 40);
+    await clock.pass(300_000);
+    expect([peer.published, outbox.ledger().pending]).toEqual([[], 40]);
+    expect(events.count('forward.refused')).toBe(1);
+    expect(events.count('forward.connected')).toBe(0);
+
+    peer.say(RIGHT);
+    await until('all came', () => peer.published.length >= 40);
+    expect(peer.published).toEqual(upTo(40));
+
+    peer.say({ ...RIGHT, name: 'shed' });
+    await until('it is cut', () => forwarder.status().state === 'retrying');
+    peer.hello = null;
+    await put(store, 40, 50);
+    await clock.pass(120_000);
+    await until('it is refused again', refused);
+    expect(peer.published).toHaveLength(40);
+    peer.say(RIGHT);
+    await until('the others came', () => new Set(peer.published).size >= 50);
+    // At least once: what was not noted before the end is sent again.
+    expect([...new Set(peer.published)]).toEqual(upTo(50));
+    await clock.pass(10_000);
+    expect(outbox.ledger()).toMatchObject({ taken: 50, sent: 50, dropped: 0, pending: 0 });
+  });
+});
