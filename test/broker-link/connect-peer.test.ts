@@ -204,6 +204,22 @@ describe('a peer', () => {
     expect(link.status()).toMatchObject({ state: 'connected', reason: null });
   });
 
+  test('has its time anew over each connection', async () => {
+    const peer = new ScriptedPeer(null);
+    const linked = linkTo(peer);
+    const { link, clock } = linked;
+    await untilListening(linked);
+    await clock.pass(WAIT_MS - 1_000);
+    peer.cut();
+    await untilState(linked, 'retrying');
+    await clock.pass(500);
+    await untilListening(linked, 2);
+    await clock.pass(WAIT_MS - 1);
+    expect(link.status().state).toBe('connecting');
+    await clock.pass(1);
+    expect(link.status().state).toBe('refused');
+  });
+
   test('that is another one all of a sudden is sent nothing more, nor may what is under way arrive', async () => {
     const peer = new ScriptedPeer(RIGHT);
     const linked = linkTo(peer);
@@ -256,6 +272,9 @@ describe('a peer', () => {
       expect(linked.link.session()).toBeNull();
       await linked.clock.settle();
       expect(linked.states.at(-1)?.state).toBe('stopped');
+      const nowMs = linked.clock.nowMs();
+      await expect(linked.clock.until(() => false)).rejects.toThrow('in vain');
+      expect(linked.clock.nowMs(), 'nobody sleeps').toBe(nowMs);
     }
   });
 });

@@ -9,6 +9,7 @@ import { type InfluxServer, startInfluxd, startMosquitto } from '../support/serv
 import { describeWith } from '../support/services.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { RESENT, writeSchemas } from '../support/test-schemas.ts';
+import { UpstreamInbox } from '../support/upstream-inbox.ts';
 
 const DEVICES = Array.from({ length: 12 }, (_, i) => `dev-${i}`);
 const PATIENTLY = { timeoutMs: 60_000, everyMs: 100 };
@@ -38,13 +39,16 @@ async function untilOk(gateway: GatewayProcess): Promise<void> {
   await until('it is well', async () => (await healthOf(gateway)).status === 'ok', PATIENTLY);
 }
 
-function peersOf(name: Name, url: string): Readonly<Record<string, unknown>> {
-  return { peers: { name, others: [{ name: PEERS[name], url }] } };
+type Settings = Readonly<Record<string, unknown>>;
+
+function peersOf(name: Name, url: string, more: Settings = {}): Settings {
+  return { peers: { name, others: [{ name: PEERS[name], url, ...more }] } };
 }
 
 async function startPeers(
   mosquitto: { readonly url: string },
   influx: InfluxServer,
+  { broker = {}, peer = {} }: { readonly broker?: Settings; readonly peer?: Settings } = {},
 ): Promise<Record<Name, GatewayProcess>> {
   const start = async (clientId: Name): Promise<GatewayProcess> =>
     await startGateway({
@@ -53,7 +57,7 @@ async function startPeers(
         // Who is away has no session there: all that comes meanwhile goes to the other one.
         brokers: [
           {
-            ...{ name: 'house', url: mosquitto.url, clientId, cleanStart: true },
+            ...{ name: 'house', url: mosquitto.url, clientId, cleanStart: true, ...broker },
             subscribe: [{ topic: 'resent/#', share: 'gateways' }],
           },
         ],
@@ -63,20 +67,26 @@ async function startPeers(
   const gateways = { attic: await start('attic'), cellar: await start('cellar') };
   for (const name of ['attic', 'cellar'] as const) {
     await gateways[name].stop();
-    await gateways[name].restart(peersOf(name, `mqtt://127.0.0.1:${gateways[PEERS[name]].port}`));
+    await gateways[name].restart(peersOf(name, `mqtt://127.0.0.1:${gateways[PEERS[name]].port}`, peer));
   }
   for (const gateway of Object.values(gateways)) await untilOk(gateway);
   return gateways;
 }
 
 /** Each device says each of these, and every fifth of them twice. Returns how many messages that made. */
-async function publish(port: number, devices: readonly string[], from: number, to: number): Promise<number> {
+async function publish(
+  port: number,
+  devices: readonly string[],
+  from: number,
+  to: number,
+  padding = '',
+): Promise<number> {
   const client = await RawMqtt.connect({ port, clientId: 'publisher' });
   let messages = 0;
   for (let seq = from; seq < to; seq += 1)
     for (const device of devices)
       for (let i = 0; i < (seq % 5 === 0 ? 2 : 1); i += 1) {
-        await client.publish(`resent/${device}`, `{"boot":1,"seq":${seq},"value":${seq}}`);
+        await client.publish(`resent/${device}`, `{"boot":1,"seq":${seq},"value":${seq}}${padding}`);
         messages += 1;
       }
   client.destroy();
@@ -199,7 +209,7 @@ describeWith(['mosquitto', 'influxd'], 'two gateways that are peers', () => {
     const last = await publish(mosquitto.port, DEVICES, 2 * SEQS, 3 * SEQS);
     await untilCame(attic, before + late + last);
     expect(await attic.stop()).toBe(0);
-    await attic.restart(peersOf('attic', `mqtt://127.0.0.1:${attic.port}`));
+    await attic.restart(peersOf('attic', `mqtt://127.0.0.1:${attic.port}`, { standIn: 'attic' }));
     const all = await untilStored(influx, 3 * DEVICES.length * SEQS);
     expect(all.size).toBe(3 * DEVICES.length * SEQS);
     await until('nothing waits', async () => (await linkOf(attic))?.pending === 0, PATIENTLY);
@@ -214,5 +224,112 @@ describeWith(['mosquitto', 'influxd'], 'two gateways that are peers', () => {
     expect(await attic.stop()).toBe(0);
     await mosquitto.stop();
     await influx.stop();
+  });
+});
+
+describeWith(['mosquitto', 'influxd'], 'two gateways that are full of readings for each other', () => {
+  test('take them, as soon as both are there, and store each once', { timeout: 300_000 }, async () => {
+    const mosquitto = await startMosquitto();
+    const influx = await startInfluxd();
+    await influx.createDatabase('t');
+    const { attic, cellar } = await startPeers(mosquitto, influx, {
+      // What one of them does not acknowledge waits for it.
+      broker: { cleanStart: false },
+      peer: { maxBacklog: '1MiB' },
+    });
+    const PADDING = ' '.repeat(16 * 1024);
+    let seqs = 0;
+    const publishUntilFull = async (gateway: GatewayProcess, peer: Name): Promise<void> => {
+      const words = `what waits for peer ${peer} is at its limit (maxBacklog)`;
+      for (let i = 0; i < 100 && !gateway.log().includes(words); i += 1) {
+        await publish(mosquitto.port, DEVICES, seqs, seqs + 4, PADDING);
+        seqs += 4;
+      }
+      await until(`it is full of what is for ${peer}`, () => gateway.log().includes(words), PATIENTLY);
+      expect((await linkOf(gateway))?.pending).toBeGreaterThan(30);
+      // It takes what others send to it.
+      expect((await healthOf(gateway)).status).toBe('degraded');
+      await publish(gateway.port, [`neighbour-of-${peer}`], 1, 2);
+    };
+
+    await cellar.kill();
+    await publishUntilFull(attic, 'cellar');
+    await attic.kill();
+    await cellar.restart();
+    await publishUntilFull(cellar, 'attic');
+    await attic.restart();
+
+    const all = DEVICES.length * seqs + 2;
+    const enough = async (): Promise<boolean> => {
+      const [times, inAttic, inCellar] = [await timesIn(influx), await linkOf(attic), await linkOf(cellar)];
+      if (times.size < all)
+        throw new Error(`${times.size} of ${all}, ${JSON.stringify([inAttic, inCellar])}`);
+      return true;
+    };
+    await until('all are stored', enough, { timeoutMs: 200_000, everyMs: 500 });
+    expect((await timesIn(influx)).size).toBe(all);
+    for (const gateway of [attic, cellar]) {
+      await until('nothing waits', async () => (await linkOf(gateway))?.pending === 0, PATIENTLY);
+      expect((await linkOf(gateway))?.dropped).toBe(0);
+      await devicesOf(gateway);
+      expect(await gateway.stop()).toBe(0);
+    }
+    await mosquitto.stop();
+    await influx.stop();
+  });
+});
+
+describeWith(['mosquitto'], 'a peer', () => {
+  test('whose url leads to another broker is sent nothing, health says why, and nothing is lost', {
+    timeout: 120_000,
+  }, async () => {
+    const mosquitto = await startMosquitto();
+    const inbox = await UpstreamInbox.open(mosquitto.port, 'gateway/#');
+    const subscribe = [{ topic: 'resent/#', share: 'gateways' }];
+    const attic = await startGateway({
+      config: {
+        schemas: writeSchemas(temporaryFolder('schemas'), RESENT),
+        brokers: [{ name: 'house', url: mosquitto.url, subscribe }],
+        ...peersOf('attic', mosquitto.url),
+      },
+    });
+    const { status, reasons } = await until(
+      'health says so',
+      async () => {
+        const health = await healthOf(attic);
+        return health.reasons.some((reason) => reason.includes('peer/cellar')) ? health : null;
+      },
+      PATIENTLY,
+    );
+    expect(status).toBe('degraded');
+    expect(reasons.join()).toMatch(
+      /peer\/cellar is refused since .* does not say that it is a telemetry-gateway/,
+    );
+    const SEQS = 5;
+    const messages = await publish(mosquitto.port, DEVICES, 0, SEQS);
+    await untilCame(attic, messages);
+    const { total } = await accountOf(attic);
+    expect(total.stored).toBeGreaterThan(0);
+    expect(total.forwarded).toBeGreaterThan(0);
+    expect(await linkOf(attic)).toMatchObject({ pending: total.forwarded, sent: 0, dropped: 0 });
+    expect((await attic.command('sinks')).stdout).toMatch(/^peer\/cellar +refused/m);
+    const client = await RawMqtt.connect({ port: mosquitto.port, clientId: 'last' });
+    await client.publish('gateway/last', 'all that came before has come');
+    await until('the last one came', () => inbox.arrivals.length > 0, PATIENTLY);
+    expect(inbox.arrivals.map(({ topic }) => topic)).toEqual(['gateway/last']);
+
+    // Somebody mends the configuration.
+    expect(await attic.stop()).toBe(0);
+    await attic.restart(peersOf('attic', `mqtt://127.0.0.1:${attic.port}`, { standIn: 'attic' }));
+    await until('nothing waits', async () => (await linkOf(attic))?.pending === 0, PATIENTLY);
+    await untilOk(attic);
+    expect((await accountOf(attic)).total).toMatchObject({
+      ...{ stored: DEVICES.length * SEQS, duplicate: messages - DEVICES.length * SEQS },
+      ...{ rejected: 0, forwarded: total.forwarded },
+    });
+    client.destroy();
+    await inbox.close();
+    expect(await attic.stop()).toBe(0);
+    await mosquitto.stop();
   });
 });

@@ -27,9 +27,10 @@ async function filled(
 ): Promise<{ readonly waiting: number; readonly first: Message; readonly last: Message }> {
   const first = shared(topic, reading(0));
   let last = first;
-  let waiting = 0;
+  const before = by.waitingFor(peer).length;
+  let waiting = before;
   for (; !by.store.outboxIsFull(`peer/${peer}`) && waiting < 200; waiting += 1) {
-    if (waiting > 0) last = shared(topic, reading(waiting));
+    if (waiting > before) last = shared(topic, reading(waiting));
     await taken(by, last);
   }
   expect(by.waitingFor(peer)).toHaveLength(waiting);
@@ -178,6 +179,20 @@ describe('a reading that has its home elsewhere', () => {
     expect(tallyOf(attic.store)).toMatchObject(refused);
     expect(attic.store.account().devices.get(FOREIGN.slice('t/'.length))).toMatchObject(refused);
     expect(attic.store.account().sources.house).toMatchObject(refused);
+  });
+
+  it('is news when it comes again, though the same bytes under the same packet id were taken before', async () => {
+    const attic = gateway('attic', FULL);
+    const said = (): Message => shared(FOREIGN, '{"seq":3}', { packetId: 9 });
+    expect(await taken(attic, said()), 'it will be rejected').toEqual(['forwarded']);
+    await filled(attic, 'cellar', FOREIGN);
+    const again = said();
+    expect(refusalOf(attic, again)).toBe('store-full');
+    await attic.sent('cellar');
+    const { transfer } = resent(again);
+    expect(await taken(attic, { ...again, transfer: transfer && { ...transfer, connection: 2 } })).toEqual([
+      'forwarded',
+    ]);
   });
 
   it('keeps nothing else from being taken while there is no room for it', async () => {
