@@ -12,7 +12,7 @@ export interface IdentityLimits {
 
 /** As many as the store remembers across a restart; some 20 MB when all are used. */
 export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
-  maxPerDevice: 4096,
+  maxPerDevice: 65_536,
   maxIdentities: 1_000_000,
   maxDevices: 50_000,
 };

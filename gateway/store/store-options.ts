@@ -63,7 +63,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   maxTransfersPerClient: 4096,
   maxTransfers: 1_048_576,
   maxClients: 50_000,
-  maxIdentitiesPerDevice: 4096,
+  maxIdentitiesPerDevice: 65_535,
   maxIdentities: 1_000_000,
   maxIdentityDevices: 50_000,
   maxDocuments: 250_000,

@@ -72,14 +72,14 @@ describe('identities', () => {
     expect(identities.judge('b', id(1))).toBeNull();
   });
 
-  it('remembers the last 4,096 of a device, and no more', () => {
+  it('remembers the last 65,536 of a device, and no more', () => {
     const store = new FakeStore();
-    for (let n = 1; n <= 5_000; n += 1) store.identities.push({ device: 'a', ...id(n) });
+    for (let n = 1; n <= 70_000; n += 1) store.identities.push({ device: 'a', ...id(n) });
     const identities = identitiesOf(store);
-    expect(identities.judge('a', id(5_000 - 4_096))).toBeNull();
-    expect(identities.judge('a', id(5_000 - 4_095))?.kind).toBe('duplicate');
-    expect(identities.judge('a', id(5_000))?.kind).toBe('duplicate');
-    expect(identities.size).toEqual({ devices: 1, slots: 4_096 });
+    expect(identities.judge('a', id(70_000 - 65_536))).toBeNull();
+    expect(identities.judge('a', id(70_000 - 65_535))?.kind).toBe('duplicate');
+    expect(identities.judge('a', id(70_000))?.kind).toBe('duplicate');
+    expect(identities.size).toEqual({ devices: 1, slots: 65_536 });
   });
 
   it('shares its room between many devices, and each keeps its newest', () => {

@@ -131,7 +131,7 @@ describe('folding large windows', () => {
 
   it('writes little for a single reading, however full the windows are', async () => {
     const storage = new WatchedStorage();
-    const store = createMemoryStore({ storage, foldGroups: 1 }, testDeps());
+    const store = createMemoryStore({ storage, foldGroups: 1, maxIdentitiesPerDevice: 4096 }, testDeps());
     for (let i = 0; i < 50; i += 1) await identify(store, 1, 32, 100);
     for (let i = 0; i < 10; i += 1) await quiet(store);
     let bytes = 0;
