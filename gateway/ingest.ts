@@ -43,6 +43,7 @@ const ONE_FORWARDED: readonly Outcome[] = Object.freeze([FORWARDED]);
 const DUPLICATE: Outcome = Object.freeze({ kind: 'duplicate', receipt: null });
 const NO_SCHEMAS: readonly string[] = Object.freeze([]);
 const OPENING_BRACKET = 0x5b;
+const HALF_MS_NS = 500_000;
 const AT_ONCE: Promise<void> = Promise.resolve();
 
 /**
@@ -58,13 +59,21 @@ export function createIngest(deps: IngestDeps): Ingest {
     deps;
   const { unrouted, maxPayloadBytes } = deps;
 
-  /** When a parcel arrived is known, whether or not our clock is set. */
+  let peerMs = 0;
+  let parcelDigits = Math.trunc(Math.random() * HALF_MS_NS);
+  /**
+   * When a parcel arrived is known, whether or not our clock is set. Its digits below the millisecond are from the upper
+   * half, where our own arrivals never come, and go on from reading to reading: no two of a millisecond meet.
+   */
   const arrivalAtPeer: ArrivalClock = {
     isProvisional: false,
     get highWaterMs() {
       return arrival.highWaterMs;
     },
-    nextNs: () => arrival.nextNs(),
+    nextNs() {
+      parcelDigits = (parcelDigits + 1) % HALF_MS_NS;
+      return `${peerMs}${HALF_MS_NS + parcelDigits}`;
+    },
   };
 
   function ingest(message: Message): Ingested {
@@ -89,7 +98,9 @@ export function createIngest(deps: IngestDeps): Ingest {
 
     const wasProvisional = arrival.isProvisional;
     const hash = transfer === null ? undefined : repeats.hash;
-    const arrivalThen = typeof relay?.arrivedMs === 'number' ? arrivalAtPeer : arrival;
+    const isDated = typeof relay?.arrivedMs === 'number';
+    if (isDated) peerMs = nowMs;
+    const arrivalThen = isDated ? arrivalAtPeer : arrival;
     const interpreted = interpret(message, route, arrivalThen, nowMs, hash);
     if (repeat !== null && interpreted.every(isRecognisable)) return duplicate(message, route, group, repeat);
     group.arrivedAt(arrival.highWaterMs);

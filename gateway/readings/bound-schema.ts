@@ -147,7 +147,7 @@ export function bindSchema(
     const { relay } = message;
     const ns =
       relay?.isShared === true
-        ? clock.nextNsByName(contentName(told, reading), key, arrival, ticks, relay.arrivedMs ?? null)
+        ? clock.nextNsByName(contentName(told, reading), key, arrival, ticks)
         : clock.nextNs(key, arrival, ticks);
     if (ns === null) return bad(reading, device, 'invalid', [standsStill(clock.pointer)]);
     if (ticks === context.ticks) {

@@ -14,7 +14,6 @@ const RUNS_AHEAD_US = 86_400 * 1e6;
 const MAX_KEPT_US = 9.2e18;
 const NS_PER_US = 1000;
 const US_PER_MS = 1000;
-const NS_PER_MS = 1_000_000;
 
 /**
  * Which time one reading after the other gets: `look` decides, and the properties say what it has decided, until the next
@@ -88,18 +87,9 @@ export class ReadingClock {
   /**
    * The same, where other gateways may store the same reading: the digits that the device's time does not have come from
    * `name`, so that it is one point for all. Of two readings of one series in one tick, one in `span` pairs would meet.
-   *
-   * @param arrivedMs when it came to the gateway that has passed it on; null where it came to this one
    */
-  nextNsByName(
-    name: Identity,
-    seriesKey: string,
-    arrival: ArrivalClock,
-    ticks: TickCounter,
-    arrivedMs: number | null,
-  ): string | null {
+  nextNsByName(name: Identity, seriesKey: string, arrival: ArrivalClock, ticks: TickCounter): string | null {
     const { us, span } = this.own;
-    if (!this.isOwn && arrivedMs !== null) return withDigits(arrivedMs, name, NS_PER_MS);
     if (!this.isOwn || span === 1) return this.nextNs(seriesKey, arrival, ticks);
     return withDigits(span === NS_PER_US ? us : us / US_PER_MS, name, span);
   }
