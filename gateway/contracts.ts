@@ -48,12 +48,28 @@ export interface Transfer {
   readonly connection: number;
 }
 
+export const MAX_USER_PROPERTIES = 32;
+
+/** Why the text of a user property is not known; `not-kept`: a rejected reading keeps only some of its own. */
+export const UNREAD_REASONS = ['too-long', 'too-many', 'not-kept'] as const;
+export type UnreadReason = (typeof UNREAD_REASONS)[number];
+
+/** User properties that a message had, and whose texts are not known: a reading must not be stored as if it had none. */
+export interface UnreadProperties {
+  /** By name, at most `2 * MAX_USER_PROPERTIES`. */
+  readonly names: ReadonlyMap<string, UnreadReason>;
+  /** There were more of them than names are kept; null: there were not. */
+  readonly others: UnreadReason | null;
+}
+
 /** What another broker says of a message that it passed on. It does not say who sent it. */
 export interface Relay {
   /** MQTT 5, 3.3.2.3.9; null where there is none. */
   readonly contentType: string | null;
-  /** MQTT 5, 3.3.2.3.7, at most 32: of a name that comes twice, the last one. */
+  /** MQTT 5, 3.3.2.3.7, at most `MAX_USER_PROPERTIES`: of a name that comes twice, the last one. */
   readonly userProperties: ReadonlyMap<string, string>;
+  /** Left out where all of them are in `userProperties`. */
+  readonly unread?: UnreadProperties;
   /**
    * It came over a shared subscription: another gateway may get the same message as well, and both must store it as the same
    * point.
@@ -64,6 +80,8 @@ export interface Relay {
    * then; null: the peer's clock was not set.
    */
   readonly arrivedMs?: number | null;
+  /** With `arrivedMs`: the broker that the peer has read it from, by its name in `brokers:` there. An older peer does not say. */
+  readonly broker?: string;
 }
 
 /** One arrival as its source hands it over. The payload is only read, and not kept after `ingest` returns. */
@@ -249,14 +267,24 @@ export interface BadReading {
 /** One reading, interpreted under its schema. */
 export type Reading = Point | BadReading;
 
+/**
+ * What tells a repeat of a reading from a new one. `identity`, and `judged-time`, which depends on what is known of the
+ * device's clock: only the gateway that has the first can tell. `own-time`: both come out as the same point anywhere.
+ */
+export type RepeatsToldBy = 'identity' | 'judged-time' | 'own-time' | 'nothing';
+
 /** What a topic leads to. */
 export interface Route {
   /** `$id` of each schema that shares this topic (several only with `select`). */
   readonly schemas: readonly string[];
+  /** For each of them. */
+  readonly repeatsToldBy: readonly RepeatsToldBy[];
   /** The format spec of the payload: `json`, `scalar`, or as `Formats` describes. */
   readonly format: string;
   /** A schema names the format; else a content type (`Relay`) may say another. */
   readonly namesFormat: boolean;
+  /** Where a blank payload is a bare value that the schema declares as missing, the text that it stands for; else null. */
+  readonly blank: string | null;
   /** The device where the topic, client or port tells it without the payload; else null. */
   deviceOf(message: Message): string | null;
   /** Validates and maps a decoded payload. One entry per reading, in order. Pure but for the clocks. Never throws. */

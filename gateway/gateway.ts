@@ -31,6 +31,7 @@ import { type LmdbStoreOptions, openLmdbStore } from './store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from './store/store-options.ts';
 import { announce } from './wiring/announce.ts';
 import { createBrokers } from './wiring/brokers-wiring.ts';
+import { withPeerReceipts } from './wiring/peer-receipts.ts';
 import { createSerial } from './wiring/serial-wiring.ts';
 import { startDeliveries } from './wiring/start-deliveries.ts';
 import { startForwards } from './wiring/start-forwards.ts';
@@ -146,6 +147,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const { payloadBytes } = config.limits;
   const interpret = createInterpret({ formats, maxPayloadBytes: payloadBytes });
   const versionOf = (schema: string): string | null => readings.versionOf(schema);
+  const homes = createHomes(config.peers, (outbox) => store.outboxIsFull(outbox));
   const ingest = createIngest({
     readings,
     interpret,
@@ -154,7 +156,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     repeats,
     retained,
     forwards,
-    homes: createHomes(config.peers, (outbox) => store.outboxIsFull(outbox)),
+    homes,
     arrival: wall.arrival,
     topics,
     clock,
@@ -165,7 +167,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const broker = createMqttBroker(
     { listeners: config.mqtt.listeners, limits: config.mqtt.limits, observers: config.mqtt.observers },
     {
-      ingest: measured,
+      ingest: withPeerReceipts(measured, (message, ingested) => brokers.tookFromPeer(message, ingested)),
       events,
       clock,
       peers: namesOf(config.peers),
@@ -219,6 +221,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
         isProvisional: wall.arrival.isProvisional,
         clock,
         unrouted,
+        homes,
       }),
     replay: createReplay({
       store,

@@ -78,9 +78,11 @@ export function createIngest(deps: IngestDeps): Ingest {
 
   function ingest(message: Message): Ingested {
     const { relay, transfer } = message;
-    const nowMs = relay?.arrivedMs ?? clock.nowMs();
+    const hereMs = clock.nowMs();
+    /** When it arrived, at the peer that passes it on if there is one. */
+    const nowMs = relay?.arrivedMs ?? hereMs;
     const route = readings.route(message.topic);
-    topics.saw(message.topic, message.payload, route?.schemas ?? NO_SCHEMAS, nowMs);
+    topics.saw(message.topic, message.payload, route?.schemas ?? NO_SCHEMAS, hereMs);
     // Another broker does not say that somebody cleared a retained message: it sends what has no payload.
     const clearsRetained = message.payload.length === 0 && (message.retain || relay !== null);
     const isParcel = relay !== null && relay.arrivedMs !== undefined;

@@ -233,6 +233,15 @@ export interface SinkReport extends SinkLedger {
   readonly lastWriteMs: number | null;
 }
 
+/** A sink or forward that was forgotten. */
+export interface Forgotten {
+  readonly name: string;
+  readonly kind: 'sink' | 'forward';
+  /** What waited for it and is thrown away, as `sinks` and `forwards` counted it: points of a sink, messages of a forward. */
+  readonly pending: number;
+  readonly pendingBytes: number;
+}
+
 export interface TopicReport {
   readonly topic: string;
   readonly count: number;
@@ -269,6 +278,23 @@ export interface Explanation {
   /** Where no schema claims it: the one that comes nearest, and what differs. */
   readonly nearest: string | null;
   readonly readings: readonly ExplainedReading[];
+  /** Only where the gateway has peers. */
+  readonly home?: ExplainedHome;
+}
+
+/** Where a topic is at home among gateways that are peers, and what that means for this message. */
+export interface ExplainedHome {
+  /** The gateway that is its home, by the name it has in `peers:`. */
+  readonly gateway: string;
+  /** That is this one. */
+  readonly isHere: boolean;
+  /**
+   * Whether it would be passed on to its home if it came to this gateway over a shared subscription; else it stays here.
+   * Null: that depends on the payload, and none was given.
+   */
+  readonly passedOn: boolean | null;
+  /** Why so, in words. */
+  readonly why: string;
 }
 
 export type ExplainedReading =
@@ -325,7 +351,7 @@ export interface Operations extends RejectedOperations {
   /** Outboxes, also of forwards that are no longer configured. */
   forwards(): Promise<readonly ForwardReport[]>;
   /** Of a sink, or of a forward. @throws GatewayError `sink-unknown`, `sink-configured`. */
-  forgetSink(name: string): Promise<void>;
+  forgetSink(name: string): Promise<Forgotten>;
   /** @throws GatewayError `not-found`. */
   rejection(id: string): Promise<RejectionReport>;
   /** Latest heard first, at most 1,000. */

@@ -187,8 +187,10 @@ export function createOperations(deps: OperationsDeps): Operations {
           `the ${isForward ? 'forward' : 'sink'} ${printable(name, 128)} is in use; remove it from the configuration first`,
         );
       // Names are of one kind in a configuration; of two, one is from an earlier one. The sink goes first.
-      if (isForward && !store.sinks().some((sink) => sink.name === name)) await store.forgetOutbox(name);
-      else await store.forgetSink(name);
+      const kind = isForward && !store.sinks().some((sink) => sink.name === name) ? 'forward' : 'sink';
+      const { pending, pendingBytes } =
+        kind === 'forward' ? await store.forgetOutbox(name) : await store.forgetSink(name);
+      return { name, kind, pending, pendingBytes: pending === 0 ? 0 : pendingBytes };
     },
 
     async devices(filter) {

@@ -3,13 +3,20 @@
  * the payload of a PUBLISH on `gateway/peers/{who sends it}`: one line of JSON about the message, a line feed, and the
  * payload as it came.
  */
-import type { Message, Relay } from './contracts.ts';
+import {
+  MAX_USER_PROPERTIES,
+  type Message,
+  type Relay,
+  UNREAD_REASONS,
+  type UnreadProperties,
+  type UnreadReason,
+} from './contracts.ts';
 
 /** A message as it was when it came to the gateway that passes it on. */
 export interface Parcel {
   readonly topic: string;
   readonly payload: Buffer;
-  /** With `arrivedMs`. */
+  /** With `arrivedMs`, and with `broker` where the peer says so. */
   readonly relay: Relay;
 }
 
@@ -18,9 +25,8 @@ export const MAX_PARCEL_OVERHEAD_BYTES = 129 * 1024;
 
 const PREFIX = 'gateway/peers/';
 const LINE_FEED = 0x0a;
-/** Far more than a topic and 32 properties of 256 bytes take, also where each byte is escaped. */
+/** More than a topic, 32 properties of 256 bytes and the names of unread ones take, also where each byte is escaped. */
 const MAX_HEAD_BYTES = 128 * 1024;
-const MAX_PROPERTIES = 32;
 /** 2000-01-01, and the year 2200: outside of them nobody's clock is set. */
 const FIRST_MS = 946_684_800_000;
 const LAST_MS = 7_258_118_400_000;
@@ -68,16 +74,20 @@ export function parcelSender(topic: string): string | null {
 
 /** @param arrivedMs null: the clock of this gateway is not set */
 export function packParcel(
-  { topic, payload, relay }: Pick<Message, 'topic' | 'payload' | 'relay'>,
+  { source, topic, payload, relay }: Pick<Message, 'source' | 'topic' | 'payload' | 'relay'>,
   arrivedMs: number | null,
 ): Buffer {
   const head = {
     topic,
+    broker: source,
     ...(arrivedMs === null ? {} : { arrivedMs: Math.trunc(arrivedMs) }),
     ...(relay === null || relay.contentType === null ? {} : { contentType: relay.contentType }),
     ...(relay === null || relay.userProperties.size === 0
       ? {}
       : { userProperties: [...relay.userProperties] }),
+    ...(relay?.unread === undefined
+      ? {}
+      : { unread: [...relay.unread.names], othersUnread: relay.unread.others }),
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), payload]);
 }
@@ -93,19 +103,25 @@ export function unpackParcel(bytes: Buffer): Parcel | null {
     return null;
   }
   if (typeof head !== 'object' || head === null) return null;
-  const { topic, arrivedMs, contentType, userProperties } = head as Readonly<Record<string, unknown>>;
+  const { topic, broker, arrivedMs, contentType, userProperties, unread, othersUnread } = head as Readonly<
+    Record<string, unknown>
+  >;
   if (typeof topic !== 'string') return null;
   if (contentType !== undefined && typeof contentType !== 'string') return null;
-  const properties = propertiesOf(userProperties);
+  const properties = propertiesOf(userProperties, MAX_USER_PROPERTIES);
   if (properties === null) return null;
+  const known = unread === undefined ? undefined : unreadOf(unread, othersUnread);
+  if (known === null) return null;
   return {
     topic,
     payload: bytes.subarray(end + 1),
     relay: {
       contentType: contentType ?? null,
       userProperties: properties,
+      ...(known === undefined ? {} : { unread: known }),
       isShared: true,
       arrivedMs: isTime(arrivedMs) ? arrivedMs : null,
+      ...(typeof broker === 'string' ? { broker } : {}),
     },
   };
 }
@@ -114,9 +130,9 @@ function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= FIRST_MS && value <= LAST_MS;
 }
 
-function propertiesOf(value: unknown): ReadonlyMap<string, string> | null {
+function propertiesOf(value: unknown, max: number): ReadonlyMap<string, string> | null {
   if (value === undefined) return new Map();
-  if (!Array.isArray(value) || value.length > MAX_PROPERTIES) return null;
+  if (!Array.isArray(value) || value.length > max) return null;
   const properties = new Map<string, string>();
   for (const pair of value) {
     if (!Array.isArray(pair)) return null;
@@ -125,4 +141,19 @@ function propertiesOf(value: unknown): ReadonlyMap<string, string> | null {
     properties.set(name, text);
   }
   return properties;
+}
+
+function unreadOf(names: unknown, others: unknown): UnreadProperties | null {
+  const reasons = propertiesOf(names, 2 * MAX_USER_PROPERTIES);
+  if (reasons === null || (others !== null && !isReason(others))) return null;
+  const known = new Map<string, UnreadReason>();
+  for (const [name, why] of reasons) {
+    if (!isReason(why)) return null;
+    known.set(name, why);
+  }
+  return { names: known, others };
+}
+
+function isReason(value: unknown): value is UnreadReason {
+  return UNREAD_REASONS.some((reason) => reason === value);
 }

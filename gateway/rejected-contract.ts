@@ -57,6 +57,8 @@ export interface RejectionRecord extends RejectionSummary {
   readonly relay?: {
     readonly contentType: string | null;
     readonly userProperties: readonly (readonly [name: string, value: string])[];
+    /** Names of others, whose texts are not kept. */
+    readonly unread?: readonly string[];
   };
   readonly payloadBase64: string;
 }

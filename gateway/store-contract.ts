@@ -298,8 +298,8 @@ export interface Store {
   sinks(): readonly SinkLedger[];
   /** Moves the cursor and keeps the refused points as rejections, in one transaction. */
   settle(name: string, settlement: Settlement): Promise<void>;
-  /** @throws GatewayError `sink-unknown`, `sink-configured`. */
-  forgetSink(name: string): Promise<void>;
+  /** Resolves with what it was, and what waited for it. @throws GatewayError `sink-unknown`, `sink-configured`. */
+  forgetSink(name: string): Promise<SinkLedger>;
   /** Calls back when a group with points has been synced, with its seq. At most once per commit. */
   onCommit(listener: (seq: number) => void): void;
   reader(): LogReader;
@@ -318,8 +318,8 @@ export interface Store {
   /** It is at its limit, and `refuse`: what would go into it is not to be taken. False of one that is not configured. */
   outboxIsFull(name: string): boolean;
   outboxes(): readonly OutboxLedger[];
-  /** @throws GatewayError `sink-unknown`, `sink-configured`. */
-  forgetOutbox(name: string): Promise<void>;
+  /** As `forgetSink`. @throws GatewayError `sink-unknown`, `sink-configured`. */
+  forgetOutbox(name: string): Promise<OutboxLedger>;
 
   /** Small named documents kept beside the data: the last good schemas, … At most 1 MiB each. */
   document(name: string): string | null;

@@ -5,12 +5,13 @@ import { createOperations, type OperationsDeps } from '../gateway/operations.ts'
 import type { ExplainedReading, ForwardStatus } from '../gateway/operations-contract.ts';
 import type { DiscardReport, RejectionRecordPage } from '../gateway/rejected-contract.ts';
 import type { SinkHealth } from '../gateway/sink-contract.ts';
+import { MemoryStorage } from '../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { NewRejection, Store, StoreStatus } from '../gateway/store-contract.ts';
 import { DEVICE } from './commands/fake-operations.ts';
 
-function memoryStore(): Store {
-  return createMemoryStore({}, { clock: systemClock, events: { emit: () => undefined } });
+function memoryStore(storage = new MemoryStorage()): Store {
+  return createMemoryStore({ storage }, { clock: systemClock, events: { emit: () => undefined } });
 }
 
 function operationsOver(
@@ -164,7 +165,11 @@ describe('what can be asked of a store', () => {
       sink: null,
       username: 'u',
       format: null,
-      relay: { contentType: 'text/csv', userProperties: new Map([['__proto__', 'x']]) },
+      relay: {
+        contentType: 'text/csv',
+        userProperties: new Map([['__proto__', 'x']]),
+        unread: { names: new Map([['site', 'too-long']]), others: null },
+      },
       schemaVersion: null,
     });
     await group.committed;
@@ -173,7 +178,7 @@ describe('what can be asked of a store', () => {
       payloadBase64: payload.toString('base64'),
       payloadText: '\\x1b[\\xff\\n',
       payloadBytes: 4,
-      relay: { contentType: 'text/csv', userProperties: [['__proto__', 'x']] },
+      relay: { contentType: 'text/csv', userProperties: [['__proto__', 'x']], unread: ['site'] },
     });
     expect(await operations.rejected({ device: 'd' })).toMatchObject([{ id, client: 'c' }]);
     expect(await operations.rejected({ device: 'other' })).toEqual([]);
@@ -225,6 +230,40 @@ describe('what can be asked of a store', () => {
       { name: 'cloud', configured: false, state: null, url: null },
     ]);
     await expect(later.forgetSink('cloud')).rejects.toMatchObject({ code: 'sink-configured' });
+    await store.close();
+  });
+
+  test('what is forgotten says what it was, and how much waited for it: points, messages, nothing', async () => {
+    const storage = new MemoryStorage();
+    const before = memoryStore(storage);
+    const outbox = { maxBacklogBytes: 1e9, whenFull: 'block' } as const;
+    before.openSink('embedded', { maxBacklogBytes: null, whenFull: 'block' });
+    before.openSink('old', { maxBacklogBytes: null, whenFull: 'block' });
+    for (const name of ['gone', 'empty']) before.openOutbox(name, outbox);
+    const group = before.group();
+    group.receive('mqtt', 'd', 2);
+    group.count('mqtt', 'd', 'stored', 2);
+    for (const line of ['m f=1 1\n', 'm f=2 2\n']) group.point(line);
+    for (const payload of ['a', 'b', 'c']) group.forward('gone', 't', Buffer.from(payload));
+    await group.committed;
+    await before.close();
+    const store = memoryStore(storage);
+    const operations = operationsOver(store);
+    const [sink] = (await operations.sinks()).filter(({ name }) => name === 'old');
+    const [forward] = (await operations.forwards()).filter(({ name }) => name === 'gone');
+    expect(await operations.forgetSink('old')).toEqual({
+      ...{ name: 'old', kind: 'sink', pending: 2, pendingBytes: sink?.pendingBytes },
+    });
+    expect(await operations.forgetSink('gone')).toEqual({
+      ...{ name: 'gone', kind: 'forward', pending: 3, pendingBytes: forward?.pendingBytes },
+    });
+    expect(await operations.forgetSink('empty')).toEqual({
+      ...{ name: 'empty', kind: 'forward', pending: 0, pendingBytes: 0 },
+    });
+    expect([await operations.sinks(), await operations.forwards()]).toMatchObject([
+      [{ name: 'embedded', pending: 2 }],
+      [],
+    ]);
     await store.close();
   });
 

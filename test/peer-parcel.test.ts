@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { generate } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
-import type { Relay } from '../gateway/contracts.ts';
+import { type Relay, UNREAD_REASONS, type UnreadProperties } from '../gateway/contracts.ts';
 import {
   MAX_PARCEL_OVERHEAD_BYTES,
   packHello,
@@ -27,6 +27,12 @@ const relay: fc.Arbitrary<Relay> = fc.record({
   userProperties: fc.array(fc.tuple(text, text), { maxLength: 32 }).map((pairs) => new Map(pairs)),
   isShared: fc.constant(true),
 });
+const unread: fc.Arbitrary<UnreadProperties> = fc.record({
+  names: fc
+    .array(fc.tuple(text, fc.constantFrom(...UNREAD_REASONS)), { maxLength: 64 })
+    .map((pairs) => new Map(pairs)),
+  others: fc.option(fc.constantFrom(...UNREAD_REASONS)),
+});
 const bytes = fc.uint8Array({ maxLength: 2_000 }).map((array) => Buffer.from(array));
 
 function headed(head: unknown, payload = 'x'): Buffer {
@@ -42,7 +48,9 @@ describe('a message that a peer passes on', () => {
         fc.option(relay),
         fc.option(fc.integer({ min: FIRST_MS, max: LAST_MS })),
         (topic, payload, before, arrivedMs) => {
-          const parcel = unpackParcel(packParcel({ topic, payload, relay: before }, arrivedMs));
+          const parcel = unpackParcel(
+            packParcel({ source: 'house', topic, payload, relay: before }, arrivedMs),
+          );
           expect(parcel?.topic).toBe(topic);
           expect(parcel?.payload.equals(payload)).toBe(true);
           expect(parcel?.relay).toEqual({
@@ -50,6 +58,7 @@ describe('a message that a peer passes on', () => {
             userProperties: before?.userProperties ?? new Map(),
             isShared: true,
             arrivedMs,
+            broker: 'house',
           });
         },
       ),
@@ -57,9 +66,26 @@ describe('a message that a peer passes on', () => {
     );
   });
 
+  it('property: says which user properties were not read, so that its home does not take them for absent', () => {
+    fc.assert(
+      fc.property(relay, unread, (before, left) => {
+        const message = {
+          source: 'house',
+          topic: 't',
+          payload: Buffer.of(),
+          relay: { ...before, unread: left },
+        };
+        expect(unpackParcel(packParcel(message, null))?.relay.unread).toEqual(left);
+      }),
+    );
+  });
+
   it('keeps line feeds, zeros and what looks like a head where they are in its payload', () => {
     for (const payload of ['', '\n', '\n\n{"topic":"no"}\n', '{"topic":"no"}\nx', '\0\xff']) {
-      const packed = packParcel({ topic: 't', payload: Buffer.from(payload, 'latin1'), relay: PLAIN }, null);
+      const packed = packParcel(
+        { source: 'house', topic: 't', payload: Buffer.from(payload, 'latin1'), relay: PLAIN },
+        null,
+      );
       expect(unpackParcel(packed)).toMatchObject({ topic: 't' });
       expect(unpackParcel(packed)?.payload.toString('latin1')).toBe(payload);
     }
@@ -70,7 +96,7 @@ describe('a message that a peer passes on', () => {
     const userProperties = new Map(
       Array.from({ length: 32 }, (_, i) => [`${i}`.padEnd(256, '\u0001'), long]),
     );
-    const message = { topic: '"'.repeat(1024), payload: Buffer.from('x') };
+    const message = { source: 'x'.repeat(64), topic: '"'.repeat(1024), payload: Buffer.from('x') };
     const packed = packParcel(
       { ...message, relay: { ...PLAIN, contentType: long, userProperties } },
       FIRST_MS,
@@ -92,7 +118,10 @@ describe('a message that a peer passes on', () => {
   });
 
   it('has its time in whole milliseconds', () => {
-    const packed = packParcel({ topic: 't', payload: Buffer.from(''), relay: null }, FIRST_MS + 0.75);
+    const packed = packParcel(
+      { source: 'house', topic: 't', payload: Buffer.from(''), relay: null },
+      FIRST_MS + 0.75,
+    );
     expect(unpackParcel(packed)?.relay.arrivedMs).toBe(FIRST_MS);
   });
 
@@ -113,8 +142,15 @@ describe('a message that a peer passes on', () => {
     expect(unpackParcel(headed({ topic: 't', arrivedMs }))?.relay.arrivedMs).toBe(isOne ? arrivedMs : null);
   });
 
+  it.each([
+    ['an older version', {}],
+    ['one that says it in another way', { broker: { name: 'house' } }],
+  ])('of %s does not say which broker it came from, and is taken', (_, more) => {
+    expect(unpackParcel(headed({ topic: 't', ...more }))?.relay).not.toHaveProperty('broker');
+  });
+
   it('comes without a time from a gateway whose clock is not set: null, which is not "came from no peer"', () => {
-    const packed = packParcel({ topic: 't', payload: Buffer.from('x'), relay: PLAIN }, null);
+    const packed = packParcel({ source: 'house', topic: 't', payload: Buffer.from('x'), relay: PLAIN }, null);
     expect(unpackParcel(packed)?.relay.arrivedMs).toBeNull();
   });
 
@@ -188,6 +224,14 @@ describe('what is no parcel', () => {
     expect(unpackParcel(Buffer.from('{"topic":"t"}'))).toBeNull();
     expect(unpackParcel(headOf(128 * KIB))).toBeNull();
     expect(unpackParcel(headOf(128 * KIB - 1))?.payload.toString()).toBe('x');
+  });
+
+  it.each([
+    ['a list that is none', { unread: 'site' }],
+    ['a reason that is none', { unread: [['site', 'lost']], othersUnread: null }],
+    ['no word on others', { unread: [['site', 'too-long']] }],
+  ])('unread properties with %s', (_, head) => {
+    expect(unpackParcel(headed({ topic: 't', ...head }))).toBeNull();
   });
 
   it('32 user properties are not too many', () => {

@@ -67,7 +67,12 @@ export interface Ended {
   readonly reason: string;
   /** It is the same the next time, unless somebody acts. */
   readonly final: boolean;
+  /** The broker is well: what it sent could not be taken here. */
+  readonly isRefusal: boolean;
 }
+
+/** Why a connection is cut: something is wrong with it, or what came over it cannot be taken now. */
+export type CutCause = 'broken' | 'refused';
 
 export interface SessionHooks {
   readonly open: (connection: BrokerConnection) => Promise<Duplex>;
@@ -83,7 +88,7 @@ export interface Attempt {
   /** Never rejects. */
   readonly ended: Promise<Ended>;
   /** Cuts the connection. The first reason counts. */
-  cut(reason: string): void;
+  cut(reason: string, cause?: CutCause): void;
   /** Says DISCONNECT once what is outstanding is answered, and closes. */
   close(): void;
 }
@@ -105,19 +110,21 @@ export function attemptConnection(
   const pending = new Set<(result: PublishResult) => void>();
   let reason: string | null = null;
   let final = false;
+  let isRefusal = false;
   let client: MqttClient | null = null;
   let raw: Duplex | null = null;
   let closed: boolean = false;
   let closing: boolean = false;
 
-  function because(words: string, isFinal = false): void {
+  function because(words: string, isFinal = false, cause: CutCause = 'broken'): void {
     if (reason !== null) return;
     reason = printable(words, MAX_WORDS);
     final = isFinal;
+    isRefusal = cause === 'refused';
   }
 
-  function cut(words: string): void {
-    because(words);
+  function cut(words: string, cause?: CutCause): void {
+    because(words, false, cause);
     raw?.destroy();
     client?.end(true);
   }
@@ -238,7 +245,7 @@ export function attemptConnection(
       raw?.destroy();
       for (const answered of [...pending])
         answered({ ok: false, reasonCode: null, words: 'the connection ended' });
-      return { reason: reason ?? CLOSED_WITHOUT_WORDS, final };
+      return { reason: reason ?? CLOSED_WITHOUT_WORDS, final, isRefusal };
     });
 
   return {

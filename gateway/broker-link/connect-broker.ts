@@ -8,6 +8,7 @@ import {
   attemptConnection,
   type BrokerSession,
   CLOSED_WITHOUT_WORDS,
+  type CutCause,
   type LinkMessage,
 } from './broker-session.ts';
 import { openBrokerStream } from './broker-stream.ts';
@@ -54,8 +55,11 @@ export interface BrokerLink {
   status(): LinkStatus;
   /** Null while there is no connection. */
   session(): BrokerSession | null;
-  /** Cuts the connection; it is made again after a pause. */
-  drop(reason: string): void;
+  /**
+   * Cuts the connection; it is made again after a pause. What was `refused` may find room at any moment, so these pauses
+   * stay short, and as the broker takes us each time, the state stays `retrying` with this reason until a connection lasts.
+   */
+  drop(reason: string, cause?: CutCause): void;
   /** Says DISCONNECT (no will is sent then), once QoS 1 messages outstanding are acknowledged, within the deadline. */
   stop(deadlineMs: number): Promise<void>;
   /** Resolves when it is stopped, or with `once` when its connection has ended. */
@@ -67,6 +71,8 @@ const LONGEST_PAUSE_MS = 60_000;
 /** Where somebody must act, and after that. */
 const FIRST_REFUSED_PAUSE_MS = 60_000;
 const LONGEST_REFUSED_PAUSE_MS = 300_000;
+/** Where we could not take what came. */
+const LONGEST_REFUSAL_PAUSE_MS = 5_000;
 /** Jitter may take all of a pause but this. */
 const SHORTEST_PAUSE_MS = 100;
 /** So many connections before did not last. */
@@ -111,8 +117,11 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
 
   async function run(): Promise<void> {
     let failures = 0;
+    let refusals = 0;
+    let isRefusing = false;
     while (!stopping.signal.aborted) {
       let connectedAtMs: number | null = null;
+      const over = new AbortController();
       attempt = attemptConnection(connection, connections + 1, {
         open: options.open ?? openBrokerStream,
         wrap: options.wrap ?? null,
@@ -124,26 +133,36 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
           connections += 1;
           session = made;
           status = { ...status, reconnected: connections - 1, sessionPresent: made.sessionPresent };
-          become('connected', null);
+          if (isRefusing) void becomeConnectedLater(made, over.signal);
+          else become('connected', null);
           contained('broker connected', () => options.onConnected?.(made));
         },
       });
-      const { reason, final } = await attempt.ended;
+      const { reason, final, isRefusal } = await attempt.ended;
       attempt = null;
       session = null;
+      over.abort();
       if (stopping.signal.aborted) break;
       const worked = connectedAtMs !== null && clock.monotonicMs() - connectedAtMs >= WORKED_AFTER_MS;
-      if (worked) failures = 0;
+      if (worked) failures = refusals = 0;
+      isRefusing = isRefusal;
       const isThrownOut =
         connectedAtMs !== null && failures >= THROWN_OUT_FAILURES && reason === CLOSED_WITHOUT_WORDS;
       become(final ? 'refused' : 'retrying', isThrownOut ? `${reason}${thrownOutWords(connection)}` : reason);
       if (options.once === true) return;
-      await clock.sleep(
-        final ? refusedPauseMs(failures, random()) : pauseMs(failures, random()),
-        stopping.signal,
-      );
-      failures += 1;
+      const soonMs = isRefusal
+        ? pauseMs(refusals, LONGEST_REFUSAL_PAUSE_MS, random())
+        : pauseMs(failures, LONGEST_PAUSE_MS, random());
+      await clock.sleep(final ? refusedPauseMs(failures, random()) : soonMs, stopping.signal);
+      if (isRefusal) refusals += 1;
+      else failures += 1;
     }
+  }
+
+  /** Whether what it brings can be taken now shows only after a while. */
+  async function becomeConnectedLater(made: BrokerSession, over: AbortSignal): Promise<void> {
+    await clock.sleep(WORKED_AFTER_MS, over);
+    if (session === made && !over.aborted) become('connected', null);
   }
 
   return {
@@ -158,8 +177,8 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
     },
     status: () => status,
     session: () => session,
-    drop(reason) {
-      attempt?.cut(reason);
+    drop(reason, cause) {
+      attempt?.cut(reason, cause);
     },
     async stop(deadlineMs) {
       stopping.abort();
@@ -182,8 +201,8 @@ function thrownOutWords({ clientId }: BrokerConnection): string {
 }
 
 /** Exponential with full jitter. */
-function pauseMs(failures: number, random: number): number {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 20));
+function pauseMs(failures: number, longestMs: number, random: number): number {
+  const longest = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(failures, 20));
   return Math.max(SHORTEST_PAUSE_MS, longest * random);
 }
 

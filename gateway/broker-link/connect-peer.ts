@@ -101,7 +101,7 @@ export function connectPeer(
     start: () => link.start(),
     status,
     session: () => (problem === null ? link.session() : null),
-    drop: (reason) => link.drop(reason),
+    drop: (reason, cause) => link.drop(reason, cause),
     async stop(deadlineMs) {
       stopping.abort();
       await link.stop(deadlineMs);

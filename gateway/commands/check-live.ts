@@ -6,6 +6,7 @@ import { brokerAddress, shownUrl } from '../broker-link/broker-stream.ts';
 import { topicFilterProblem } from '../broker-link/topic-filter.ts';
 import { systemClock } from '../clocks/clock.ts';
 import type { BrokerConfig, GatewayConfig } from '../config/gateway-config.ts';
+import { outgoingOf } from '../config/peers.ts';
 import { readSecret } from '../config/secret-file.ts';
 import { parseDuration } from '../config/units.ts';
 import { GatewayError } from '../errors.ts';
@@ -18,7 +19,7 @@ import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
 import { type CommonOptions, configOf, writeAnswer } from './common-options.ts';
 import { liveJson, liveText } from './live-text.ts';
-import { saveDrafts } from './save-drafts.ts';
+import { makeDraftFolder, saveDrafts } from './save-drafts.ts';
 import { namesInForce, textsInForce, zoneOfMachine } from './schemas-in-force.ts';
 import { count } from './wording.ts';
 
@@ -81,7 +82,7 @@ export async function checkedLive(
   parts: CommandParts,
   fail: () => void,
 ): Promise<boolean> {
-  const { live } = options;
+  const { live, save } = options;
   if (live === undefined) {
     const alone = LIVE_ONLY.find((name) => command.getOptionValueSource(name) === 'cli');
     const flag = command.options.find((option) => option.attributeName() === alone)?.long;
@@ -89,7 +90,7 @@ export async function checkedLive(
     return false;
   }
   const report = await tryLive({ ...options, live }, configOf(options, io), io, parts);
-  const saved = options.save === undefined ? null : saveDrafts(report.families, options.save, io.cwd);
+  const saved = save === undefined ? null : saveDrafts(report.families, save, io.cwd);
   writeAnswer(io, options, liveJson(report, saved), () => liveText(report, saved));
   if (report.subscriptions.every(({ refused }) => refused !== null)) fail();
   return true;
@@ -111,9 +112,12 @@ async function tryLive(
   parts: CommandParts,
 ): Promise<LiveReport> {
   const target = targetOf(options, config, io);
+  // That nothing can be written there is told now, not when the listening is over.
+  if (options.save !== undefined) makeDraftFolder(options.save, io.cwd);
   const loaded = parts.loadReadings(config);
   const formats = parts.createFormats(config);
-  const tally = new TrialTally(loaded.readings, { formats, clock: systemClock });
+  const maxPayloadBytes = config.limits.payloadBytes;
+  const tally = new TrialTally(loaded.readings, { formats, clock: systemClock, maxPayloadBytes });
   const progress = startProgress(io, options, tally);
   const watched = await watchBroker(target.connection, {
     filters: target.filters,
@@ -132,7 +136,11 @@ async function tryLive(
   });
   const { connection } = target;
   const report = liveReport(
-    { broker: shownUrl(connection), clientId: connection.clientId },
+    {
+      broker: shownUrl(connection),
+      clientId: connection.clientId,
+      unroutedBecome: config.mqtt.unrouted === 'forward' ? 'forwarded' : 'rejected',
+    },
     watched,
     tally,
     families,
@@ -161,7 +169,7 @@ function targetOf(options: WithTarget, config: GatewayConfig, io: CommandIo): Ta
   const clientId = options.clientId ?? `tg-check-${randomBytes(6).toString('hex')}`;
   checkClientId(clientId, config);
   const connection = configured === null ? fromOptions(options, config) : configured.connection;
-  return { connection: readOnly(withLogin(connection, options, io), clientId), filters, forMs };
+  return { connection: readOnly(withOptions(connection, options, io), clientId), filters, forMs };
 }
 
 /** What the configuration subscribes to, without its group. */
@@ -182,9 +190,9 @@ function checkFilter(filter: string): void {
 
 /** A broker ends the older of two connections with one id. */
 function checkClientId(clientId: string, config: GatewayConfig): void {
-  const owner =
-    config.brokers.find(({ connection }) => connection.clientId === clientId) ??
-    config.forward.find(({ connection }) => connection.clientId === clientId);
+  const owner = [...config.brokers, ...outgoingOf(config)].find(
+    ({ connection }) => connection.clientId === clientId,
+  );
   if (owner !== undefined)
     throw new GatewayError(
       'usage',
@@ -192,7 +200,7 @@ function checkClientId(clientId: string, config: GatewayConfig): void {
     );
 }
 
-function fromOptions({ live, protocol }: WithTarget, config: GatewayConfig): BrokerConnection {
+function fromOptions({ live }: WithTarget, config: GatewayConfig): BrokerConnection {
   const address = brokerAddress(live);
   if (address === null) {
     const names = config.brokers.map(({ name }) => name);
@@ -208,11 +216,9 @@ function fromOptions({ live, protocol }: WithTarget, config: GatewayConfig): Bro
       'usage',
       '--live: give user and password with --username and --password-file, not in the URL',
     );
-  if (protocol !== undefined && protocol !== '3.1.1' && protocol !== '5')
-    throw new GatewayError('usage', '--protocol: must be 3.1.1 or 5');
   return {
     url: live,
-    protocolVersion: protocol === '5' ? 5 : 4,
+    protocolVersion: 4,
     clientId: '',
     username: null,
     password: null,
@@ -224,12 +230,17 @@ function fromOptions({ live, protocol }: WithTarget, config: GatewayConfig): Bro
   };
 }
 
-function withLogin(connection: BrokerConnection, options: LiveOptions, io: CommandIo): BrokerConnection {
+/** What the command line says counts, also against what the configuration says of its broker. */
+function withOptions(connection: BrokerConnection, options: LiveOptions, io: CommandIo): BrokerConnection {
+  const { protocol } = options;
+  if (protocol !== undefined && protocol !== '3.1.1' && protocol !== '5')
+    throw new GatewayError('usage', '--protocol: must be 3.1.1 or 5');
   const path = (file: string | undefined, otherwise: string | null): string | null =>
     file === undefined ? otherwise : resolve(io.cwd, file);
   const { tls } = connection;
   return {
     ...connection,
+    ...(protocol === undefined ? {} : { protocolVersion: protocol === '5' ? 5 : 4 }),
     username: options.username ?? connection.username,
     password:
       options.passwordFile === undefined

@@ -1,6 +1,7 @@
 import { systemClock } from '../clocks/clock.ts';
 import type { GatewayConfig } from '../config/gateway-config.ts';
 import { loadDevices } from '../config/live-devices.ts';
+import { createHomes } from '../ingest/homes.ts';
 import { createInterpret } from '../ingest/interpret.ts';
 import type { DeviceBook } from '../ledger-contract.ts';
 import { explain } from '../operations/explain.ts';
@@ -30,5 +31,6 @@ export function explainOffline(
     isProvisional: false,
     clock: systemClock,
     unrouted: config.mqtt.unrouted,
+    homes: createHomes(config.peers, () => false),
   });
 }

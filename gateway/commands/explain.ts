@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { canonicalSpec } from '../canonical-spec.ts';
 import { GatewayError } from '../errors.ts';
 import { formatProblem } from '../formats/formats.ts';
-import type { ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
+import type { ExplainedHome, ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -81,7 +81,7 @@ function relayOf({ contentType, userProperty }: ExplainOptions): Pick<ExplainReq
 }
 
 export function explanationText(explanation: Explanation): string {
-  const { topic, outcome, schemas, format, nearest, readings } = explanation;
+  const { topic, outcome, schemas, format, nearest, readings, home } = explanation;
   const lines = [`topic    ${printable(topic)}`];
   if (schemas.length === 0) {
     lines.push('schema   none claims this topic');
@@ -90,6 +90,7 @@ export function explanationText(explanation: Explanation): string {
     lines.push(`schema   ${schemas.map((id) => printable(id)).join(' or ')} (${format ?? ''})`);
   }
   lines.push(`outcome  ${OUTCOME_WORDS[outcome]}`);
+  if (home !== undefined) lines.push(`home     ${homeText(home, outcome)}`);
   if (readings.length > 0)
     lines.push('', ...readings.flatMap((reading, i) => readingLines(reading, i, readings.length)));
   return `${lines.join('\n')}\n`;
@@ -102,6 +103,21 @@ const OUTCOME_WORDS: Readonly<Record<Explanation['outcome'], string>> = {
   forwarded: 'forwarded: handed to subscribers, not stored',
   route: 'depends on the payload; give one with --payload',
 };
+
+/** What clients send to the gateway itself is taken where it comes, whatever the home. */
+function homeText(
+  { gateway, isHere, passedOn, why }: ExplainedHome,
+  outcome: Explanation['outcome'],
+): string {
+  const where = printable(gateway, 64);
+  if (passedOn === null) return `${where}; ${why}: give a payload with --payload`;
+  if (passedOn)
+    return `${where}; what comes over a shared subscription is passed on to it, not stored here: ${why}`;
+  const stays = outcome === 'stored' || outcome === 'route' ? 'is stored here' : 'stays here';
+  return isHere
+    ? `${where}, this gateway; what comes over a shared subscription ${stays}`
+    : `${where}; what comes over a shared subscription ${stays} all the same: ${why}`;
+}
 
 function readingLines(reading: ExplainedReading, index: number, of: number): string[] {
   const prefix = of > 1 ? `[${index}] ` : '';

@@ -21,7 +21,7 @@ export function liveText(report: LiveReport, saved: readonly SavedDraft[] | null
   ];
   if (families.length > 0) {
     parts.push(
-      `\nno schema claims (${count(report.unrouted)} messages; they would be forwarded, not stored):\n\n`,
+      `\nno schema claims (${count(report.unrouted)} messages; they would be ${report.unroutedBecome}, not stored):\n\n`,
     );
     for (const family of families.slice(0, MAX_FAMILIES)) parts.push(familyText(family, seconds));
     if (families.length > MAX_FAMILIES)

@@ -52,6 +52,10 @@ export function rejectionText(rejection: RejectionReport): string {
       'property',
       `${name}=${value}`,
     ]),
+    ...(rejection.relay?.unread ?? []).map((name): [string, string] => [
+      'property',
+      `${name} (its text is not kept)`,
+    ]),
     ['element', index === null ? null : `${index} of the array`],
     ['sink', rejection.sink],
     ['state', resolved === null ? 'open' : `${RESOLVED[resolved.kind]} ${moment(resolved.atMs)}`],

@@ -16,9 +16,7 @@ export function createRemoteOperations(dataDir: string): Operations {
     topics: async () => await call('topics'),
     sinks: async () => await call('sinks'),
     forwards: async () => await call('forwards'),
-    forgetSink: async (name) => {
-      await call('forgetSink', { name });
-    },
+    forgetSink: async (name) => await call('forgetSink', { name }),
     rejected: async (filter) => await call('rejected', filter),
     rejectedCauses: async (query, after) => await call('rejectedCauses', { query, after }),
     rejectedRecords: async (query, after, limit) => await call('rejectedRecords', { query, after, limit }),

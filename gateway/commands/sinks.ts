@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { ForwardReport, SinkReport } from '../operations-contract.ts';
+import type { Forgotten, ForwardReport, SinkReport } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
@@ -28,15 +28,25 @@ export function sinksCommand(io: CommandIo, parts: CommandParts): Command {
       });
     });
   withCommonOptions(sinks.command('forget <name>'))
-    .description('give up the place of a sink or forward that is no longer configured, and what waits for it')
+    .description(
+      'throw away what waits for a sink or forward that is no longer configured, and say how much it was',
+    )
     .action(async (name: string, _: unknown, command: Command) => {
       const options: CommonOptions = command.optsWithGlobals();
       await withOperations(configOf(options, io), io, parts, async (operations) => {
-        await operations.forgetSink(name);
-        writeAnswer(io, options, { forgotten: name }, () => `forgot ${printable(name, 64)}\n`);
+        const { name: forgotten, ...gone } = await operations.forgetSink(name);
+        writeAnswer(io, options, { forgotten, ...gone }, () => forgottenText({ name: forgotten, ...gone }));
       });
     });
   return sinks;
+}
+
+export function forgottenText({ name, kind, pending, pendingBytes }: Forgotten): string {
+  const forgot = `forgot ${printable(name, 64)}`;
+  if (pending === 0) return `${forgot}; nothing waited for it\n`;
+  const what = `${kind === 'sink' ? 'point' : 'message'}${pending === 1 ? '' : 's'}`;
+  const are = pending === 1 ? 'is' : 'are';
+  return `${forgot}; ${count(pending)} ${what} that waited for it ${are} thrown away (${bytes(pendingBytes)})\n`;
 }
 
 export function sinksText(sinks: readonly SinkReport[], nowMs: number): string {

@@ -277,11 +277,17 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
         events.emit('forward.refused-message', {
           ...{ forward: name, topic: printable(topic, MAX_TOPIC_SHOWN), words: printable(words) },
         });
-      settling ??= settle().finally(() => {
-        settling = null;
-      });
+      void note();
     }
     if (flights.size === 0) whenIdle();
+  }
+
+  /** Writes down how far it is, one write at a time. Never rejects. */
+  function note(): Promise<void> {
+    settling ??= settle().finally(() => {
+      settling = null;
+    });
+    return settling;
   }
 
   async function settle(): Promise<void> {
@@ -335,9 +341,10 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
         ]);
         inTime.abort();
       }
-      await settling;
-      await settle();
+      await note();
       await link.stop(Math.max(0, untilMs - clock.monotonicMs()));
+      // Answers that came until it was closed.
+      await note();
     },
 
     status() {

@@ -1,5 +1,4 @@
 import type { BrokerLimits, PublishResult } from '../broker-link/broker-session.ts';
-import { topicNameProblem } from '../broker-link/topic-filter.ts';
 import type { OutboxMessage } from '../store-contract.ts';
 
 /** What to make of a message that the other broker did not take. */
@@ -31,13 +30,20 @@ export function messageProblem(
   { topic, payload }: OutboxMessage,
   { maxPacketBytes }: Pick<BrokerLimits, 'maxPacketBytes'>,
 ): string | null {
-  const problem = topicNameProblem(topic);
-  if (problem !== null) return `its topic ${problem}`;
   const topicBytes = Buffer.byteLength(topic);
-  if (topicBytes > MAX_TOPIC_BYTES) return `its topic has ${topicBytes} bytes`;
+  const problem = topicProblem(topic, topicBytes);
+  if (problem !== null) return `its topic ${problem}`;
   const most = maxPacketBytes ?? MAX_PACKET_BYTES;
   const bytes = topicBytes + payload.length + MOST_HEADER_BYTES;
   return bytes > most ? `it has ${bytes} bytes, and the broker takes ${most}` : null;
+}
+
+/** As MQTT has it, which allows longer topics than we take: with a prefix before it one may be longer. */
+function topicProblem(topic: string, bytes: number): string | null {
+  if (bytes === 0) return 'is empty';
+  if (/[+#]/.test(topic)) return 'holds a wildcard';
+  if (/\p{Cc}|\uFFFD/u.test(topic)) return 'holds a control character';
+  return bytes > MAX_TOPIC_BYTES ? `has ${bytes} bytes` : null;
 }
 
 /**

@@ -33,7 +33,7 @@ export interface TrafficLimits {
   readonly maxPayloadBytes: number;
 }
 
-export const TRAFFIC_LIMITS: TrafficLimits = {
+const TRAFFIC_LIMITS: TrafficLimits = {
   maxTopics: 100_000,
   maxSamplesPerTopic: 50,
   maxSamples: 250_000,

@@ -111,12 +111,19 @@ function count(tally: Tally, { topic, payload }: TrafficMessage, readings: reado
   if (tally.exceptions.length < MAX_EXCEPTIONS) tally.exceptions.push({ topic, payload, why });
 }
 
-/** Reads a message as one from another broker. Its time is that of its arrival, where that is known. */
+/**
+ * Reads a message as one from another broker. Its time is that of its arrival, where that is known. Left out,
+ * `maxPayloadBytes` is no limit.
+ */
 export function reader(
   readings: Readings,
-  { formats, clock }: { readonly formats: Formats; readonly clock: Clock },
+  {
+    formats,
+    clock,
+    maxPayloadBytes = Number.MAX_SAFE_INTEGER,
+  }: { readonly formats: Formats; readonly clock: Clock; readonly maxPayloadBytes?: number },
 ): (message: TrafficMessage) => readonly Reading[] {
-  const interpret = createInterpret({ formats, maxPayloadBytes: Number.MAX_SAFE_INTEGER });
+  const interpret = createInterpret({ formats, maxPayloadBytes });
   const arrival = createArrivalClock(clock, 0);
   return (message) =>
     interpret(asMessage(message), readings.route(message.topic), arrival, message.atMs ?? clock.nowMs());
@@ -124,7 +131,7 @@ export function reader(
 
 const NO_PROPERTIES: ReadonlyMap<string, string> = new Map();
 
-export function asMessage({ topic, payload, contentType, retained }: TrafficMessage): Message {
+function asMessage({ topic, payload, contentType, retained }: TrafficMessage): Message {
   return {
     source: 'explain',
     topic,

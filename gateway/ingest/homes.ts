@@ -13,6 +13,10 @@ import { hashTransfer, type TransferHash } from './transfer-hash.ts';
  * there too: mended and replayed it may be a repeat.
  */
 export interface Homes {
+  /** Of this gateway. */
+  readonly name: string;
+  /** The name of the gateway, of all that share, that is the topic's home. */
+  memberOf(topic: string): string;
   /** The peer that keeps it; null: we do. */
   homeOf(message: Message, readings: readonly Reading[]): string | null;
   /** As much waits for it as may: what is for it must not be taken. */
@@ -76,6 +80,8 @@ export function createHomes(
   }
 
   return {
+    name,
+    memberOf,
     homeOf(message, readings) {
       const { relay, topic } = message;
       if (relay?.isShared !== true || relay.arrivedMs !== undefined || !readings.some(needsHome)) return null;
@@ -90,7 +96,7 @@ export function createHomes(
 }
 
 /** What another gateway would store as another point when it comes again, or when it is mended and replayed there. */
-function needsHome(reading: Reading): boolean {
+export function needsHome(reading: Reading): boolean {
   // What is too large here may be so for the way there.
   if (reading.kind === 'bad') return reading.code !== 'too-large';
   return reading.identity !== null && !reading.isSameAnywhere;

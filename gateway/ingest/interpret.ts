@@ -42,13 +42,19 @@ export function createInterpret({ formats, maxPayloadBytes }: InterpretOptions):
     try {
       value = format.decode(payload);
     } catch (error) {
-      return [whole('undecodable', messageOf(error))];
+      if (route.blank === null || format.name !== 'scalar' || !isBlank(payload))
+        return [whole('undecodable', messageOf(error))];
+      value = route.blank;
     }
     const readings = route.interpret(value, message, arrival, nowMs);
     if (readings.length === 0) return [whole('invalid', 'the list holds no reading')];
     nameByContent(message, readings, hash);
     return readings;
   };
+}
+
+function isBlank(payload: Buffer): boolean {
+  return payload.toString('utf8').trim() === '';
 }
 
 /** A message that could not be told apart into readings counts as one. */

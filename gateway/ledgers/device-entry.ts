@@ -81,7 +81,9 @@ export class DeviceEntry {
 
   take(reading: Reading, outcome: OutcomeKind, message: Message, nowMs: number, tick: number): void {
     this.isChanged = true;
-    this.lastSeenMs = nowMs;
+    // A peer has passed it on, and later ones were heard before: it counts, and says nothing of how things are.
+    const isLate = nowMs < this.lastSeenMs && typeof message.relay?.arrivedMs === 'number';
+    if (!isLate) this.lastSeenMs = nowMs;
     this.seenTick = tick;
     if (this.source !== message.source) this.source = message.source;
     if (this.address !== message.address) this.address = message.address;
@@ -95,9 +97,10 @@ export class DeviceEntry {
     }
     const nowS = Math.trunc(nowMs / 1000);
     if (nowS - this.rateFromS < RATE_WINDOW_S && nowS >= this.rateFromS) this.rateCount += 1;
-    else this.#closeRate(nowS);
+    else if (!isLate) this.#closeRate(nowS);
     const { schema, seq, sentUs } = reading;
     const at = schema === this.#firstSchema ? 0 : this.#schemaAt(schema);
+    if (isLate) return;
     if (seq !== null && outcome !== 'duplicate') this.#takeSeq(seq, at);
     if (sentUs !== null)
       this.#behindMs = Math.trunc(Math.max(-FURTHEST_MS, Math.min(FURTHEST_MS, nowMs - sentUs / 1000)));

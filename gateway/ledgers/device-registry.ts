@@ -157,7 +157,8 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
   #take(entry: DeviceEntry, reading: Reading, outcome: OutcomeKind, message: Message, nowMs: number): void {
     entry.take(reading, outcome, message, nowMs, this.tick);
     const { sentUs } = reading;
-    if (sentUs === null) return;
+    // One that is older than the last would turn the clock back (see `DeviceEntry.take`).
+    if (sentUs === null || nowMs < entry.lastSeenMs) return;
     // Once a second: no clock changes faster, and a busy device costs no more than a slow one.
     const second = Math.trunc(nowMs / 1000);
     if (second === entry.clockAtS || outcome === 'duplicate') return;

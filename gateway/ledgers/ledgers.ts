@@ -67,6 +67,14 @@ export function createLedgers(deps: LedgersDeps): GatewayLedgers {
   let lastBad: LastBad | null = null;
   let tickedMs = clock.nowMs();
 
+  /** By our own clock: what a peer passes on came earlier, or by a clock that is ahead of ours. */
+  function tick(): void {
+    const nowMs = clock.nowMs();
+    if (nowMs - tickedMs < TICK_MS && nowMs >= tickedMs) return;
+    tickedMs = nowMs;
+    series.tick(nowMs);
+  }
+
   function judge(point: Point): Judgement | null {
     const { identity } = point;
     const repeat = identity === null ? null : identities.judge(point.device, identity);
@@ -91,10 +99,7 @@ export function createLedgers(deps: LedgersDeps): GatewayLedgers {
     message: Message,
     nowMs: number,
   ): void {
-    if (nowMs - tickedMs >= TICK_MS || nowMs < tickedMs) {
-      tickedMs = nowMs;
-      series.tick(nowMs);
-    }
+    if (nowMs - tickedMs >= TICK_MS || nowMs < tickedMs) tick();
     if (
       outcome === 'rejected' &&
       lastBad !== null &&

@@ -1,9 +1,12 @@
 import { createArrivalClock } from '../clocks/arrival-clock.ts';
 import type { Clock, Message, Reading, Readings, Relay } from '../contracts.ts';
 import { formatOf } from '../ingest/format-of.ts';
+import type { Homes } from '../ingest/homes.ts';
 import type { Interpret } from '../ingest/interpret.ts';
 import type { DeviceClocks, Ledgers } from '../ledger-contract.ts';
 import type { ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
+import { relayOfProperties } from '../sources/mqtt-client/user-properties.ts';
+import { explainHome } from './explain-home.ts';
 
 export interface ExplainDeps {
   readonly readings: Readings;
@@ -15,7 +18,11 @@ export interface ExplainDeps {
   readonly isProvisional: boolean;
   readonly clock: Clock;
   readonly unrouted: 'forward' | 'reject';
+  /** Null where this gateway has no peers. */
+  readonly homes: Pick<Homes, 'name' | 'memberOf'> | null;
 }
+
+const NO_PROPERTIES: Relay = { contentType: null, userProperties: new Map() };
 
 /**
  * What would happen to a message: the path of `ingest` with nothing kept, counted or acknowledged at its end. Not whether
@@ -23,10 +30,11 @@ export interface ExplainDeps {
  */
 export function explain(request: ExplainRequest, deps: ExplainDeps): Explanation {
   const { topic, payloadBase64, client, format } = request;
+  const { homes } = deps;
   const relay: Relay | null =
     request.relay === undefined
       ? null
-      : { ...request.relay, userProperties: new Map(request.relay.userProperties) };
+      : { contentType: request.relay.contentType, ...relayOfProperties(request.relay.userProperties) };
   const route = deps.readings.route(topic);
   const answer = {
     topic,
@@ -34,8 +42,12 @@ export function explain(request: ExplainRequest, deps: ExplainDeps): Explanation
     format: route === null ? format : formatOf({ format, relay }, route),
     nearest: route === null ? deps.nearest(topic) : null,
   };
-  if (route === null && deps.unrouted === 'forward') return { ...answer, outcome: 'forwarded', readings: [] };
-  if (route !== null && payloadBase64 === null) return { ...answer, outcome: 'route', readings: [] };
+  const withHome = (held: readonly Reading[] | null): Pick<Explanation, 'home'> =>
+    homes === null ? {} : { home: explainHome(topic, route, held, homes) };
+  if (route === null && deps.unrouted === 'forward')
+    return { ...answer, outcome: 'forwarded', readings: [], ...withHome(null) };
+  if (route !== null && payloadBase64 === null)
+    return { ...answer, outcome: 'route', readings: [], ...withHome(null) };
   const message: Message = {
     source: 'explain',
     topic,
@@ -52,10 +64,11 @@ export function explain(request: ExplainRequest, deps: ExplainDeps): Explanation
   };
   // A clock of its own: asking a question must not move the one that dates arrivals.
   const arrival = { ...createArrivalClock(deps.clock, 0), isProvisional: deps.isProvisional };
-  const readings = deps
-    .interpret(message, route, arrival, deps.clock.nowMs())
-    .map((reading) => explained(reading, deps));
-  return { ...answer, outcome: outcomeOf(readings), readings };
+  const read = (as: Message): readonly Reading[] => deps.interpret(as, route, arrival, deps.clock.nowMs());
+  const readings = read(message).map((reading) => explained(reading, deps));
+  const shared = { ...message, relay: { ...(relay ?? NO_PROPERTIES), isShared: true } };
+  const home = withHome(homes === null ? null : read(shared));
+  return { ...answer, outcome: outcomeOf(readings), readings, ...home };
 }
 
 function outcomeOf(readings: readonly ExplainedReading[]): Explanation['outcome'] {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Clock } from '../contracts.ts';
+import type { Clock, Relay } from '../contracts.ts';
 import { GatewayError } from '../errors.ts';
 import type { Operations, RejectionReport } from '../operations-contract.ts';
 import { printable, printableBytes } from '../printable.ts';
@@ -154,9 +154,17 @@ function recordOf(rejection: Rejection, maxTextBytes: number): RejectionRecord {
     ...summaryOf(rejection),
     username,
     format,
-    ...(relay === null ? {} : { relay: { ...relay, userProperties: [...relay.userProperties] } }),
+    ...(relay === null ? {} : { relay: relayRecordOf(relay) }),
     payloadBase64: payload.toString('base64'),
     payloadText: printableBytes(payload, maxTextBytes),
+  };
+}
+
+function relayRecordOf({ userProperties, unread, ...relay }: Relay): NonNullable<RejectionRecord['relay']> {
+  return {
+    ...relay,
+    userProperties: [...userProperties],
+    ...(unread === undefined ? {} : { unread: [...unread.names.keys()] }),
   };
 }
 

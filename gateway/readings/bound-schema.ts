@@ -27,6 +27,8 @@ import { inWords } from './violation-words.ts';
 /** A schema on one topic: what the topic tells is worked out. */
 export interface BoundSchema {
   readonly schema: ReadingSchema;
+  /** The blank text that is declared missing for the bare value of this topic; null where there is none. */
+  readonly blank: string | null;
   deviceOf(message: Message): string | null;
   /** Never throws. With other `ticks` than its own it is a question, and counts nothing. */
   read(value: unknown, message: Message, arrival: ArrivalClock, nowMs: number, ticks: TickCounter): Reading;
@@ -172,6 +174,7 @@ export function bindSchema(
 
   return {
     schema,
+    blank: fieldName === null ? null : blankMissing(schema, fieldName),
     deviceOf: series.deviceOf,
     read(value, message, arrival, nowMs, ticks) {
       try {
@@ -191,6 +194,13 @@ export function bindSchema(
       }
     },
   };
+}
+
+function blankMissing({ plan }: ReadingSchema, field: string): string | null {
+  const leaf = plan.fields.find(({ path, name }) => path.length === 1 && name === field);
+  const texts = (leaf?.missing ?? []).filter((value) => typeof value === 'string');
+  // The shortest is what is left when blanks around a value are no part of it.
+  return texts.filter((text) => text.trim() === '').sort((a, b) => a.length - b.length)[0] ?? null;
 }
 
 /** The reading's own `seq`, by which firmware finds the reading a receipt is about. */

@@ -1,4 +1,4 @@
-import type { ArrivalClock, Message, Reading, Readings, Route } from '../contracts.ts';
+import type { ArrivalClock, Message, Reading, Readings, RepeatsToldBy, Route } from '../contracts.ts';
 import type { DeviceSettings } from '../ledger-contract.ts';
 import { type BoundSchema, bindSchema, schemaParts, seqOf } from './bound-schema.ts';
 import { describeSchema, type SchemaDescription } from './describe-schema.ts';
@@ -109,6 +109,7 @@ function routeOf(
 ): Route {
   const choose = chooserOf(bound);
   const [first] = bound;
+  const bare = choose('');
   const one = (
     value: unknown,
     message: Message,
@@ -131,9 +132,11 @@ function routeOf(
   };
   return {
     schemas: bound.map(({ schema }) => schema.id),
+    repeatsToldBy: bound.map(({ schema }) => repeatsToldBy(schema)),
     // On a topic of bare values JSON is read as there is usual, which is wider: a word may be one that is declared missing.
     format: named === null || named === 'json' ? usual : named,
     namesFormat: named !== null,
+    blank: typeof bare === 'string' ? null : bare.blank,
     deviceOf: (message) => first?.deviceOf(message) ?? null,
     interpret(value, message, arrival, nowMs) {
       renewPatternBudget();
@@ -144,6 +147,13 @@ function routeOf(
       return value.map((element: unknown) => one(element, message, arrival, nowMs, digits));
     },
   };
+}
+
+function repeatsToldBy({ plan: { identity, time } }: ReadingSchema): RepeatsToldBy {
+  if (identity.length > 0) return 'identity';
+  // An age counts from the arrival, which is another one each time.
+  if (time === null || time.isAge) return 'nothing';
+  return time.clock === 'trust' ? 'own-time' : 'judged-time';
 }
 
 /** Which of the schemas on a topic a reading is for; in words, where it is for none. */

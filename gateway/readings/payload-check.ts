@@ -1,5 +1,6 @@
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { Violation } from '../contracts.ts';
+import { isDecimalText } from './decimal-text.ts';
 import type { LeafShape } from './field-shape.ts';
 import { escapePointer } from './json-document.ts';
 import { clearValue, valueAt } from './property-path.ts';
@@ -19,11 +20,11 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
   const valid: (reading: unknown) => boolean = validate;
   const absent = leaves
     .filter(({ missing }) => missing.length > 0)
-    .map(({ path, missing }) => ({
-      path,
-      pointer: path.map((name) => `/${escapePointer(name)}`).join(''),
-      read: valueAt(path),
-      values: new Set(missing),
+    .map((leaf) => ({
+      path: leaf.path,
+      pointer: leaf.path.map((name) => `/${escapePointer(name)}`).join(''),
+      read: valueAt(leaf.path),
+      isMissing: missingOf(leaf),
     }));
   let cleared: string[] = [];
   let nulls = 0;
@@ -36,9 +37,9 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
       nulls = 0;
       if (absent.length > 0) {
         if (cleared.length > 0) cleared = [];
-        for (const { path, pointer, read, values } of absent) {
+        for (const { path, pointer, read, isMissing } of absent) {
           const value = read(reading);
-          if (value === undefined || !values.has(value)) continue;
+          if (value === undefined || !isMissing(value)) continue;
           clearValue(reading, path);
           cleared.push(pointer);
         }
@@ -59,6 +60,27 @@ export function createPayloadCheck(validate: ValidateFunction, leaves: readonly 
     const name: unknown = params.missingProperty;
     return typeof name === 'string' && cleared.includes(`${instancePath}/${escapePointer(name)}`);
   }
+}
+
+/**
+ * Whether a value is one that is declared missing: the same, or where a number may come as text, a text of the same number
+ * (`"-127.0"` for -127).
+ */
+function missingOf({ missing, int64, decimal }: LeafShape): (value: unknown) => boolean {
+  const values = new Set(missing);
+  const numbers = missing.filter((value) => typeof value === 'number');
+  if (numbers.length === 0 || (!int64 && decimal === null)) return (value) => values.has(value);
+  if (!int64) return (value) => values.has(value) || (isNumberText(value) && values.has(Number(value)));
+  // Beyond what a double tells apart, digits are compared.
+  const digits = new Set(numbers.filter(Number.isInteger).map((number) => BigInt(number).toString()));
+  return (value) =>
+    values.has(value) ||
+    (isNumberText(value) &&
+      (digits.has(value) || (Number.isSafeInteger(Number(value)) && values.has(Number(value)))));
+}
+
+function isNumberText(value: unknown): value is string {
+  return typeof value === 'string' && isDecimalText(value);
 }
 
 /** Takes out the nulls that failed as values of a single-valued property. Returns how many. */

@@ -5,7 +5,7 @@ import { type Columns, tagsFor } from './device-settings.ts';
 import { valueAt } from './property-path.ts';
 import type { SeriesCache } from './series-cache.ts';
 import type { SeriesRule, TagSource } from './series-rule.ts';
-import { lengthProblem, noDevice, tagProblem, violationOfTag } from './series-words.ts';
+import { lengthProblem, noDevice, tagProblem, unreadTag, violationOfTag } from './series-words.ts';
 import { TwoGenerations } from './two-generations.ts';
 
 /** What a rule is bound with, besides the topic. */
@@ -147,13 +147,11 @@ export function bindSeries(
           continue;
         }
         const text = textOf(piece.read(reading, message));
-        if (text === null) continue;
-        const wrong = tagProblem(text);
-        if (wrong === null) key += piece.key + escapeName(text);
-        else {
+        const wrong = text === null ? unreadTag(piece.source, message) : tagViolation(piece.source, text);
+        if (wrong !== null) {
           found ??= [];
-          found.push(violationOfTag(piece.source, text, wrong));
-        }
+          found.push(wrong);
+        } else if (text !== null) key += piece.key + escapeName(text);
       }
       if (name === null) found = [...(found ?? []), noDevice(device, message)];
       else if (wrongName !== null && found === null) found = [violationOfTag(device, name, wrongName)];
@@ -186,6 +184,11 @@ function readerOf(source: TagSource): (reading: unknown, message: Message) => un
       }
   }
   return () => null;
+}
+
+function tagViolation(source: TagSource, text: string): Violation | null {
+  const problem = tagProblem(text);
+  return problem === null ? null : violationOfTag(source, text, problem);
 }
 
 function textOf(value: unknown): string | null {

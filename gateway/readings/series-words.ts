@@ -1,4 +1,4 @@
-import type { Message, Violation } from '../contracts.ts';
+import { MAX_USER_PROPERTIES, type Message, type UnreadReason, type Violation } from '../contracts.ts';
 import { nameProblem } from '../line-protocol/encode.ts';
 import { escapePointer } from './json-document.ts';
 import type { TagSource } from './series-rule.ts';
@@ -6,6 +6,7 @@ import { inWords } from './violation-words.ts';
 
 /** The longest text of a tag, bytes: senders choose them, and each new one is a series that the database keeps. */
 const MAX_TAG_BYTES = 256;
+const TOO_LONG = `must have at most ${MAX_TAG_BYTES} bytes`;
 
 /** Where the device of a reading from another broker can come from. */
 export const SENDER_REMEDY =
@@ -17,9 +18,7 @@ export function tagProblem(text: string): string | null {
 }
 
 export function lengthProblem(text: string): string | null {
-  return text.length > MAX_TAG_BYTES || Buffer.byteLength(text) > MAX_TAG_BYTES
-    ? `must have at most ${MAX_TAG_BYTES} bytes`
-    : null;
+  return text.length > MAX_TAG_BYTES || Buffer.byteLength(text) > MAX_TAG_BYTES ? TOO_LONG : null;
 }
 
 export function violationOfTag(source: TagSource, text: string, problem: string): Violation {
@@ -34,11 +33,33 @@ export function violationOfTag(source: TagSource, text: string, problem: string)
     case 'message':
       return { pointer: '', message: `the ${source.what} names the device: it ${got}` };
     case 'userProperty':
-      return {
-        pointer: '',
-        message: `the user property ${JSON.stringify(source.name)} is stored as a tag: ${got}`,
-      };
+      return violationOfProperty(source.name, got);
   }
+}
+
+function violationOfProperty(name: string, problem: string): Violation {
+  return { pointer: '', message: `the user property ${JSON.stringify(name)} is stored as a tag: ${problem}` };
+}
+
+const WHY_UNREAD: Readonly<Record<UnreadReason, string>> = {
+  'too-long': TOO_LONG,
+  'too-many': `must be among the first ${MAX_USER_PROPERTIES} user properties of the message`,
+  'not-kept': 'was not kept with the rejected reading, which keeps 1 KiB of user properties',
+};
+
+/** Where the message had this user property, or may have had it, and its text is not known. Null: it had none. */
+export function unreadTag(source: TagSource, { relay }: Pick<Message, 'relay'>): Violation | null {
+  if (source.kind !== 'userProperty' || relay?.unread === undefined) return null;
+  const { name } = source;
+  const { names, others } = relay.unread;
+  const why = names.get(name);
+  if (why !== undefined) return violationOfProperty(name, WHY_UNREAD[why]);
+  // One that is empty was read.
+  if (others === null || relay.userProperties.has(name)) return null;
+  return violationOfProperty(
+    name,
+    `${WHY_UNREAD[others]}, and there are too many to tell whether it is one of the others`,
+  );
 }
 
 export function noDevice(source: TagSource, { relay }: Pick<Message, 'relay'>): Violation {

@@ -8,6 +8,7 @@ import { propertyPath, samePath } from './property-path.ts';
 import { durationMs } from './reading-time.ts';
 import { RESERVED_NAMES } from './reserved-names.ts';
 import type { SeriesRule, TagSource } from './series-rule.ts';
+import { lengthProblem } from './series-words.ts';
 import type { Telemetry } from './telemetry.ts';
 import { planTime, type TimePlan } from './time-plan.ts';
 import { FIELD_CAPTURE, parseTopicPattern, type TopicPattern } from './topic-pattern.ts';
@@ -95,6 +96,8 @@ export function planTelemetry(
     const where = `/tags/${i}`;
     if (typeof name !== 'string') {
       const { userProperty, as = userProperty } = name;
+      const problem = lengthProblem(userProperty);
+      if (problem !== null) at(where, `the name of the user property ${problem}`);
       addTag(as, { kind: 'userProperty', name: userProperty }, where);
       continue;
     }

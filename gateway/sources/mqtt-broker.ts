@@ -12,6 +12,7 @@ import { Connection } from './mqtt-broker/connection.ts';
 import { createHooks, vetPacket } from './mqtt-broker/hooks.ts';
 import { DEFAULT_MQTT_LIMITS, type MqttLimits } from './mqtt-broker/limits.ts';
 import { type Listening, listenOnAll, type MqttListener } from './mqtt-broker/listening.ts';
+import { PartialBudget } from './mqtt-broker/packet-reader.ts';
 import { createPersistence } from './mqtt-broker/persistence.ts';
 import type { Publication } from './mqtt-broker/publication.ts';
 import { ReadingTurns } from './mqtt-broker/reading-turns.ts';
@@ -124,7 +125,10 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
     receipts: receiptDesk,
     sessions,
     topics: new TopicCache(limits),
-    partial: { bytes: 0, maxBytes: limits.maxPartialBytes },
+    // Room for one packet of those that are allowed, at the least.
+    partial: new PartialBudget(
+      options.limits?.maxPartialBytes ?? Math.max(limits.maxPartialBytes, 2 * limits.maxPacketBytes),
+    ),
     stalled: new Set(),
     turns: new ReadingTurns(),
     peers: deps.peers ?? NO_PEERS,

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
-import type { BrokerSession } from '../broker-link/broker-session.ts';
+import type { BrokerSession, CutCause } from '../broker-link/broker-session.ts';
 import { brokerAddress, shownUrl } from '../broker-link/broker-stream.ts';
 import { connectBroker, type LinkStatus } from '../broker-link/connect-broker.ts';
 import type { Clock, Ingest, Ingested, Message, Outcome, Source } from '../contracts.ts';
@@ -8,8 +8,9 @@ import { isRefusal, messageOf } from '../errors.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { BrokerStatus } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
-import { Acknowledgements, answer, PUBACK, PUBCOMP, PUBREC } from './mqtt-broker/acknowledgements.ts';
+import { Acknowledgements, answer, NOBODY, PUBACK, PUBCOMP, PUBREC } from './mqtt-broker/acknowledgements.ts';
 import { DEFAULT_MQTT_LIMITS } from './mqtt-broker/limits.ts';
+import { PartialBudget } from './mqtt-broker/packet-reader.ts';
 import { TopicCache } from './mqtt-broker/topic-cache.ts';
 import { Intake, type IntakeOwner } from './mqtt-client/intake.ts';
 import type { InboundPublish } from './mqtt-client/publish-packet.ts';
@@ -45,6 +46,8 @@ export interface MqttClientDeps {
 }
 
 export interface MqttClientSource extends Source {
+  /** A peer has read this message from the same broker and passed it on to us: what is rejected of it is told of there. */
+  tookFromPeer(message: Message, ingested: Ingested): void;
   status(): BrokerStatus;
 }
 
@@ -73,8 +76,8 @@ const AT_ONCE = Promise.resolve();
  *   wire ▸ Intake ▸ ingest ▸ Acknowledgements (until `committed`) ▸ PUBACK / PUBREC / PUBCOMP
  *            └▸ mqtt.js (CONNECT, SUBSCRIBE, PINGREQ, …)
  *
- * What cannot be taken (store full, stopping) is not acknowledged: the connection is dropped and made again after a pause,
- * and the broker sends it again. Nothing is skipped but what is not ours to take: `gateway/…`, our own receipts, and
+ * What cannot be taken (store or outbox full, stopping) is not acknowledged: the connection is dropped and made again after
+ * a pause of a few seconds at most, and the broker sends it again. Nothing is skipped but what is not ours to take: `gateway/…`, our own receipts, and
  * topics beyond the limits of the embedded broker; these are counted.
  */
 export function createMqttClientSource(options: MqttClientOptions, deps: MqttClientDeps): MqttClientSource {
@@ -111,6 +114,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   let dropped = 0;
   let told: LinkStatus['state'] = 'connecting';
   let toldReason = '';
+  /** What was refused last, in words. */
+  let refusal: string | null = null;
   /** The number of the last connection over which everything was subscribed to. */
   let subscribedOver = 0;
 
@@ -118,14 +123,15 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     protocolVersion: connection.protocolVersion,
     maxInFlight,
     maxPacketBytes: MAX_PACKET_BYTES,
-    partial: { bytes: 0, maxBytes: 2 * MAX_PACKET_BYTES },
+    partial: new PartialBudget(2 * MAX_PACKET_BYTES),
     isFull: () => acknowledgements.uncommittedBytes > MAX_UNCOMMITTED_BYTES,
     onConnack(sessionPresent) {
       if (!sessionPresent) ingest.sessionCleared(client);
     },
     onPublish: take,
     onPubrel: release,
-    onBroken: drop,
+    onBroken: (from, reason) => drop(from, reason, 'broken'),
+    onRefused: (from, reason) => drop(from, reason, 'refused'),
     onFlushed: () => intake?.pump(),
   };
 
@@ -215,17 +221,20 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     try {
       return call();
     } catch (error) {
-      if (!isRefusal(error)) contained('broker ingest', error);
+      const cause = isRefusal(error) ? 'refused' : 'broken';
+      if (cause === 'broken') contained('broker ingest', error);
       from.close();
-      drop(from, messageOf(error));
+      drop(from, messageOf(error), cause);
       return null;
     }
   }
 
-  function drop(from: Intake, reason: string): void {
+  function drop(from: Intake, reason: string, cause: CutCause): void {
     if (from !== intake) return;
-    events.emit('broker.refused', { broker: name, reason: printable(reason, 200) });
-    link.drop(reason);
+    const words = printable(reason, 200);
+    if (cause === 'refused') refusal = words;
+    events.emit('broker.refused', { broker: name, reason: words });
+    link.drop(words, cause);
   }
 
   async function keepSubscribed(session: BrokerSession): Promise<void> {
@@ -246,7 +255,7 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     toldReason = reason ?? '';
     if (state === 'connected') events.emit('broker.connected', { broker: name, address });
     else if (state === 'refused') events.emit('broker.turned-away', { broker: name, address, reason });
-    else if (state === 'retrying')
+    else if (state === 'retrying' && (wasConnected || reason !== refusal))
       events.emit(wasConnected ? 'broker.lost' : 'broker.cannot-connect', { broker: name, address, reason });
   }
 
@@ -266,6 +275,10 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
       inTime.abort();
       await link.stop(Math.max(0, untilMs - clock.monotonicMs()));
       intake?.close();
+    },
+    tookFromPeer(message, ingested) {
+      const rejections = rejectionsOf(message, ingested);
+      if (rejections !== null) acknowledgements.hold(ingested.committed, NOBODY, 0, rejections, 0);
     },
     connections: () => (link.session() === null ? 0 : 1),
     status() {

@@ -208,14 +208,17 @@ export class DurableStore implements Store {
     this.#look();
   }
 
-  async forgetSink(name: string): Promise<void> {
+  async forgetSink(name: string): Promise<SinkLedger> {
     this.#mustBeOpen();
     const { sinks } = this.#books;
-    await this.#writer.upkeep(async () => {
+    const ledger = await this.#writer.upkeep(async () => {
       sinks.mayForget(name);
+      const last = sinks.ledger(name);
       await this.#commit({ write: (w) => w.remove('sinks', name), done: () => sinks.forget(name) }, 0);
+      return last;
     });
     this.#look(true);
+    return ledger;
   }
 
   // ── Outboxes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,8 +238,16 @@ export class DurableStore implements Store {
     return this.#books.outboxes.ledgers();
   }
 
-  async forgetOutbox(name: string): Promise<void> {
-    await this.#change(() => this.#books.outboxes.forget(name));
+  async forgetOutbox(name: string): Promise<OutboxLedger> {
+    this.#mustBeOpen();
+    const { outboxes } = this.#books;
+    const ledger = await this.#writer.upkeep(async () => {
+      const [change, last] = [outboxes.forget(name), outboxes.ledger(name)];
+      await this.#commit(change, 0);
+      return last;
+    });
+    this.#look();
+    return ledger;
   }
 
   async #change(plan: () => Change): Promise<void> {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { RejectionCode, Relay, Violation } from '../contracts.ts';
+import type { RejectionCode, Relay, UnreadProperties, UnreadReason, Violation } from '../contracts.ts';
 import type { NewRejection, Rejection } from '../store-contract.ts';
 import { ByteReader, damaged } from './bytes.ts';
 
@@ -37,7 +37,7 @@ const MAX_DETAILED = 256;
 const MAX_VIOLATIONS = 50;
 const MAX_MESSAGE_LENGTH = 1000;
 const MAX_POINTER_LENGTH = 500;
-/** Of a content type and user properties, in UTF-8. */
+/** Of a content type and user properties, in UTF-8; as much again of the names of those that are not kept. */
 const MAX_RELAY_BYTES = 1024;
 /** Beyond either, a further record begins: one is read, and evicted, as a whole. */
 const MAX_TOGETHER = 1000;
@@ -60,6 +60,8 @@ interface Shared {
 interface KeptRelay {
   readonly contentType: string | null;
   readonly userProperties: readonly (readonly [name: string, value: string])[];
+  readonly unread?: readonly (readonly [name: string, why: UnreadReason])[];
+  readonly othersUnread?: UnreadReason;
   readonly isShared?: true;
 }
 
@@ -142,31 +144,56 @@ export class RejectedMessage {
 }
 
 /** At most `MAX_RELAY_BYTES`: the content type first, then the user properties that fit, in their order. */
-function keptRelay({ contentType, userProperties, isShared }: Relay): KeptRelay {
-  let left = MAX_RELAY_BYTES;
-  const fits = (text: string): boolean => {
+function keptRelay({ contentType, userProperties, unread, isShared }: Relay): KeptRelay {
+  const fits = bounded(MAX_RELAY_BYTES);
+  const type = contentType !== null && fits(contentType) ? contentType : null;
+  const kept: (readonly [string, string])[] = [];
+  const left: [string, UnreadReason][] = [...(unread?.names ?? [])];
+  for (const pair of userProperties) {
+    const [name, text] = pair;
+    if (fits(name + text)) kept.push(pair);
+    else left.push([name, 'not-kept']);
+  }
+  // Without them, a replay would take what is not kept for absent.
+  const nameFits = bounded(MAX_RELAY_BYTES);
+  const named = left.filter(([name]) => nameFits(name));
+  const others = unread?.others ?? (named.length < left.length ? 'not-kept' : null);
+  return {
+    contentType: type,
+    userProperties: kept,
+    ...(named.length === 0 ? {} : { unread: named }),
+    ...(others === null ? {} : { othersUnread: others }),
+    ...(isShared === true ? { isShared } : {}),
+  };
+}
+
+/** Takes texts of so many bytes together, and says of each whether it still fits. */
+function bounded(maxBytes: number): (text: string) => boolean {
+  let left = maxBytes;
+  return (text) => {
     // Cheaper than to count the bytes of what is far too long.
     const bytes = text.length > left ? text.length : Buffer.byteLength(text);
     if (bytes > left) return false;
     left -= bytes;
     return true;
   };
-  const type = contentType !== null && fits(contentType) ? contentType : null;
-  return {
-    contentType: type,
-    userProperties: [...userProperties].filter(([k, v]) => fits(k + v)),
-    ...(isShared === true ? { isShared } : {}),
-  };
 }
 
 function relayOf({ relay }: Shared): Relay | null {
   if (relay === undefined) return null;
   const { contentType, userProperties, isShared } = relay;
+  const unread = unreadOf(relay);
   return {
     contentType,
     userProperties: new Map(userProperties),
+    ...(unread === null ? {} : { unread }),
     ...(isShared === true ? { isShared } : {}),
   };
+}
+
+function unreadOf({ unread, othersUnread }: KeptRelay): UnreadProperties | null {
+  if (unread === undefined && othersUnread === undefined) return null;
+  return { names: new Map(unread), others: othersUnread ?? null };
 }
 
 function shortened({ pointer, message }: Violation): Violation {

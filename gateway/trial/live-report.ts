@@ -19,7 +19,11 @@ export interface LiveReport {
   readonly bytes: number;
   readonly topics: number;
   readonly retained: number;
+  /** Messages on topics that no schema claims. */
   readonly unrouted: number;
+  /** What would become of them: as `mqtt.unrouted` has it. */
+  readonly unroutedBecome: 'forwarded' | 'rejected';
+  /** Readings that a schema would reject. */
   readonly rejected: number;
   readonly schemas: readonly SchemaShare[];
   /** The `id` of an example is its topic. */
@@ -34,7 +38,7 @@ const TRAP_TOPICS = 200;
 const TRAP_SHARE = 0.8;
 
 export function liveReport(
-  { broker, clientId }: { readonly broker: string; readonly clientId: string },
+  { broker, clientId, unroutedBecome }: Pick<LiveReport, 'broker' | 'clientId' | 'unroutedBecome'>,
   { subscriptions, elapsedMs, reconnected }: Watched,
   tally: TrialTally,
   families: readonly TopicFamily[],
@@ -50,7 +54,8 @@ export function liveReport(
     })),
     ...{ messages: traffic.messages, bytes: traffic.bytes, topics: topics.length },
     retained: topics.reduce((sum, { retained }) => sum + retained, 0),
-    ...{ unrouted: tally.unrouted, rejected: tally.rejected, schemas, causes: tally.causes(), families },
+    ...{ unrouted: tally.unrouted, unroutedBecome, rejected: tally.rejected },
+    ...{ schemas, causes: tally.causes(), families },
     warnings: [
       ...subscriptionWarnings(subscriptions, traffic.messages),
       ...(reconnected === 0

@@ -21,6 +21,14 @@ export interface SchemaShare {
   readonly trap: string | null;
 }
 
+export interface TrialTallyOptions {
+  readonly formats: Formats;
+  readonly clock: Clock;
+  /** As `limits.payloadBytes` has it: what is larger would be rejected. */
+  readonly maxPayloadBytes: number;
+  readonly limits?: Partial<TrafficLimits>;
+}
+
 interface Share {
   readonly topics: Set<string>;
   messages: number;
@@ -52,14 +60,11 @@ export class TrialTally {
   unrouted = 0;
   rejected = 0;
 
-  constructor(
-    readings: Readings,
-    { formats, clock, limits }: { formats: Formats; clock: Clock; limits?: Partial<TrafficLimits> },
-  ) {
+  constructor(readings: Readings, { formats, clock, maxPayloadBytes, limits }: TrialTallyOptions) {
     this.traffic = new Traffic(limits);
     this.#readings = readings;
     this.#clock = clock;
-    this.#read = reader(readings, { formats, clock });
+    this.#read = reader(readings, { formats, clock, maxPayloadBytes });
   }
 
   /** Never throws on what a sender controls. */
@@ -72,7 +77,8 @@ export class TrialTally {
       this.unrouted += 1;
       return;
     }
-    if (payload.length === 0 && message.retained) return;
+    // From another broker it clears what that one keeps, whether or not it says so: it is no reading.
+    if (payload.length === 0) return;
     const share = this.#shares.get(schema) ?? emptyShare();
     this.#shares.set(schema, share);
     if (share.topics.size < MAX_SCHEMA_TOPICS) share.topics.add(topic);

@@ -1,5 +1,5 @@
 import type { BrokerConnection } from '../broker-link/broker-connection.ts';
-import type { SubscribeResult } from '../broker-link/broker-session.ts';
+import type { BrokerSession, SubscribeResult } from '../broker-link/broker-session.ts';
 import { shownUrl } from '../broker-link/broker-stream.ts';
 import { type BrokerLink, connectBroker } from '../broker-link/connect-broker.ts';
 import type { Clock } from '../contracts.ts';
@@ -45,9 +45,8 @@ export async function watchBroker(connection: BrokerConnection, options: WatchOp
   let sinceMs: number | null = null;
   let failure: string | null = null;
 
-  const subscribe = async (
-    session: Parameters<NonNullable<LinkOptions['onConnected']>>[0],
-  ): Promise<void> => {
+  /** Never rejects. */
+  const subscribe = async (session: BrokerSession): Promise<void> => {
     const answer = await session.subscribe(filters.map((filter) => ({ filter, qos: 0 })));
     if (answer === null) return;
     subscriptions = answer;
@@ -61,10 +60,7 @@ export async function watchBroker(connection: BrokerConnection, options: WatchOp
     random,
     onMessage: ({ topic, payload, retain, contentType }) =>
       options.onMessage({ topic, payload, retained: retain, contentType, atMs: clock.nowMs() }),
-    onConnected: (session) =>
-      void subscribe(session).catch(() => {
-        // `subscribe` of a session never rejects.
-      }),
+    onConnected: (session) => void subscribe(session),
     onState: ({ state, reason }) => {
       if (sinceMs !== null || (state !== 'retrying' && state !== 'refused')) return;
       failure = reason ?? 'it cannot be reached';
@@ -95,5 +91,3 @@ async function lastMessages(link: BrokerLink, filters: readonly string[], clock:
   await Promise.race([asked, clock.sleep(GOODBYE_MS, answered.signal)]);
   answered.abort();
 }
-
-type LinkOptions = Parameters<typeof connectBroker>[1];

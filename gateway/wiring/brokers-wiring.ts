@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { BrokerConfig } from '../config/gateway-config.ts';
-import type { Clock, Ingest, Readings } from '../contracts.ts';
+import type { Clock, Ingest, Ingested, Message, Readings } from '../contracts.ts';
 import { createBrokerMetrics } from '../monitoring/broker-metrics.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { SourceStatus } from '../operations-contract.ts';
@@ -21,6 +21,8 @@ export interface Brokers {
   start(): Promise<void>;
   stop(deadlineMs: number): Promise<void>;
   status(): readonly SourceStatus[];
+  /** See `MqttClientSource.tookFromPeer`; of a broker that this gateway does not read, nothing is told. */
+  tookFromPeer(message: Message, ingested: Ingested): void;
 }
 
 export function createBrokers(
@@ -55,5 +57,8 @@ export function createBrokers(
         connections: source.connections(),
         broker: source.status(),
       })),
+    tookFromPeer(message, ingested) {
+      sources.find(({ name }) => name === message.relay?.broker)?.tookFromPeer(message, ingested);
+    },
   };
 }

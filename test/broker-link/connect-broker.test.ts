@@ -51,6 +51,16 @@ class NotingClock implements Clock {
   }
 }
 
+/** Notes the pauses between connections; a connection lasts only once somebody says so. */
+class LastingClock extends NotingClock {
+  lasts: boolean = false;
+
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms !== 10_000) await super.sleep(ms, signal);
+    else await until('it is over', () => this.lasts || signal?.aborted === true, { everyMs: 1 });
+  }
+}
+
 function broker(connackCode = 0): ScriptedBroker {
   return new ScriptedBroker({
     protocolVersion: 4,
@@ -156,6 +166,57 @@ describe('a connection to a broker', () => {
       expect(clock.waits.slice(0, 3)).toEqual(waits);
       await made.stop(10);
     }
+  });
+
+  test('over which something came that could not be taken is made again within seconds, however often that is', async () => {
+    const clock = new LastingClock();
+    const made: BrokerLink = link(clock, {
+      open: broker().open,
+      onConnected: () => made.drop('no room', 'refused'),
+    });
+    await until('it was dropped seven times', () => clock.waits.length >= 7);
+    expect(clock.waits.slice(0, 7)).toEqual([500, 1000, 2000, 4000, 5000, 5000, 5000]);
+    await made.stop(10);
+  });
+
+  test('to a broker that goes away is made again slowly, whatever could not be taken in between', async () => {
+    const clock = new LastingClock();
+    const there = broker();
+    const away = async (): Promise<never> => {
+      throw new Error('nobody is there');
+    };
+    const days = [away, away, away, there.open, there.open, away, there.open, away];
+    const made: BrokerLink = link(clock, {
+      open: () => (days.shift() ?? away)(),
+      onConnected: () => made.drop('no room', 'refused'),
+    });
+    await until('all of that has happened', () => clock.waits.length >= 8);
+    expect(clock.waits.slice(0, 8)).toEqual([500, 1000, 2000, 500, 1000, 4000, 2000, 8000]);
+    await made.stop(10);
+  });
+
+  test('says what could not be taken, and since when, until a connection lasts: not "connected" in between', async () => {
+    const clock = new LastingClock();
+    const states: string[] = [];
+    let isFull: boolean = true;
+    let connections = 0;
+    const made: BrokerLink = link(clock, {
+      open: broker().open,
+      onConnected() {
+        connections += 1;
+        if (isFull) made.drop('no room', 'refused');
+      },
+      onState: ({ state, reason }) => states.push(`${state}: ${reason}`),
+    });
+    await until('it was dropped four times', () => connections >= 4);
+    isFull = false;
+    const before = connections;
+    await until('it is there', () => connections > before || made.session() !== null);
+    expect(made.status()).toMatchObject({ state: 'retrying', reason: 'no room' });
+    clock.lasts = true;
+    await until('it has lasted', () => made.status().state === 'connected');
+    expect(states).toEqual(['connected: null', 'retrying: no room', 'connected: null']);
+    await made.stop(10);
   });
 
   test('that the broker ends at once time and again may have the client id of another: it says so', async () => {

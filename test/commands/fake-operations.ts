@@ -189,6 +189,7 @@ export function fakeOperations(changes: Partial<Operations> = {}): FakeOperation
     forgetSink: async (name) => {
       asked.push(name);
       if (name !== 'old') throw new GatewayError('sink-unknown', `no sink ${name}`);
+      return { name, kind: 'sink', pending: 1_200, pendingBytes: 48_000 };
     },
     rejected: async (filter) => {
       asked.push(filter);

@@ -121,14 +121,20 @@ describe('rejected show', () => {
       payloadBase64: payload.toString('base64'),
       payloadText: payload.toString(),
       payloadBytes: payload.length,
-      relay: { contentType: 'text/\u001b', userProperties: [['site', '\u001b[2J']] as const },
+      relay: {
+        contentType: 'text/\u001b',
+        userProperties: [['site', '\u001b[2J']] as const,
+        unread: ['plant\u001b'],
+      },
     };
     await world.running(fakeOperations({ rejection: async () => report }));
     const { out } = await world.run(['rejected', 'show', 'r1']);
     expect(out).toContain('sensors/\\x1b[31mkitchen/environment');
     expect(out).toContain('    "temperature": "21.5",   <-- must be a number\n');
     expect(out).toContain('000000  7b 22 74 65 6d');
-    expect(out).toContain('type     text/\\x1b\nproperty site=\\x1b[2J\n');
+    expect(out).toContain(
+      'type     text/\\x1b\nproperty site=\\x1b[2J\nproperty plant\\x1b (its text is not kept)\n',
+    );
     expect(out).toContain('schema environment.v1 has changed since (aaaaaaaaaaaa is now bbbbbbbbbbbb)');
     expect(out).toContain('  -   "temperature": "number"\n  +   "temperature": "string"\n');
     expect(out).toContain('today\n  stored: environment t=1 1\n');

@@ -177,9 +177,16 @@ describe('commands beside a running gateway', () => {
         { kind: 'forward', name: 'gone' },
       ],
     ]);
-    expect(await run(['sinks', 'forget', 'old'])).toMatchObject({ code: 0, out: 'forgot old\n' });
+    expect(await run(['sinks', 'forget', 'old'])).toMatchObject({
+      code: 0,
+      out: 'forgot old; 1,200 points that waited for it are thrown away (47 KiB)\n',
+    });
+    const { out: forgotten } = await run(['sinks', 'forget', 'old', '--json']);
+    expect(JSON.parse(forgotten)).toEqual({
+      ...{ forgotten: 'old', kind: 'sink', pending: 1_200, pendingBytes: 48_000 },
+    });
     expect(await run(['sinks', 'forget', 'influx'])).toMatchObject({ code: 1 });
-    expect(operations.asked).toEqual(['old', 'influx']);
+    expect(operations.asked).toEqual(['old', 'old', 'influx']);
   });
 
   test('explain asks the running gateway, whose schemas are in force', async () => {

@@ -125,12 +125,19 @@ describe('check --live', () => {
   test('refuses what would take messages or a connection from somebody, and secrets in the URL', async () => {
     writeFileSync(
       join(cwd, 'gateway.yaml'),
-      'brokers: [{ name: house, url: "mqtt://127.0.0.1:1", clientId: gw-1, subscribe: ["home/#"] }]\n',
+      [
+        'brokers: [{ name: house, url: "mqtt://127.0.0.1:1", clientId: gw-1, subscribe: ["home/#"] }]',
+        'peers: { name: attic, others: [{ name: cellar, url: "mqtt://127.0.0.1:1", clientId: gw-2 }] }',
+      ].join('\n'),
     );
+    writeFileSync(join(cwd, 'file'), '');
     for (const [args, words] of [
       [['--live', 'house', '--topic', '$share/g/#'], 'take messages away'],
       [['--live', 'mqtt://h', '--topic', 'a/#/b'], '--topic a/#/b'],
       [['--live', 'mqtt://h', '--client-id', 'gw-1'], 'is that of "house"'],
+      [['--live', 'mqtt://h', '--client-id', 'gw-2'], 'is that of "peer/cellar"'],
+      [['--live', 'house', '--protocol', '4'], '--protocol: must be 3.1.1 or 5'],
+      [['--live', 'house', '--save', 'file/drafts'], '--save file/drafts'],
       [['--live', 'mqtt://me:geheim@h'], '--password-file'],
       [['--live', 'nobody'], 'configured are house'],
       [['--live', 'mqtt://h', '--for', 'ever'], 'must be a duration'],

@@ -317,7 +317,8 @@ export function storeOutboxSuite(name: string, harness: StoreHarness): void {
       // Also one that is not configured goes on taking what is put into it.
       await put(store, 'up', 1);
       expect(store.outboxes()).toMatchObject([{ name: 'other' }, { name: 'up', pending: 231 }]);
-      await store.forgetOutbox('up');
+      const last = store.outboxes()[1];
+      expect(await store.forgetOutbox('up')).toEqual(last);
       store = await again('crash');
       expect(store.outboxes()).toMatchObject([{ name: 'other', pending: 2 }]);
       const anew = store.openOutbox('up', BLOCK);

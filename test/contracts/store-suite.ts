@@ -389,7 +389,11 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         expect(later.sinks()).toMatchObject([{ name: 'gone', configured: false, pending: 100 }]);
         const bytes = later.status().liveBytes;
         expect(bytes).toBeGreaterThan(0);
-        await later.forgetSink('gone');
+        const [last] = later.sinks();
+        // What was taken before is in it.
+        void commitPoints(later, 2);
+        const pendingBytes = expect.any(Number);
+        expect(await later.forgetSink('gone')).toEqual({ ...last, pending: 102, stored: 102, pendingBytes });
         await quiet(later);
         expect(later.sinks()).toEqual([]);
         expect(later.status().liveBytes).toBe(0);

@@ -170,7 +170,7 @@ describe('the control socket as door', () => {
     const operations = fakeOperations();
     (await open(dataDir)).serve(createDispatch(operations));
     expect(await callControl(dataDir, 'account')).toMatchObject({ total: { stored: 1200 } });
-    expect(await callControl(dataDir, 'forgetSink', { name: 'old' })).toBeNull();
+    expect(await callControl(dataDir, 'forgetSink', { name: 'old' })).toMatchObject({ pending: 1_200 });
     await callControl(dataDir, 'rejected', { code: 'invalid', limit: 5 });
     expect(operations.asked.at(-1)).toEqual({ code: 'invalid', limit: 5 });
     await expect(callControl(dataDir, 'rejection', { id: 'x' })).rejects.toMatchObject({

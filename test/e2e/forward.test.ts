@@ -248,7 +248,8 @@ describeWith(['mosquitto'], 'a forward to another broker', () => {
     expect(await gateway.stop()).toBe(0);
     await gateway.restart({ forward: [] });
     expect((await gateway.command('sinks')).stdout).toMatch(/up is no longer configured and keeps 1 message/);
-    expect((await gateway.command('sinks', 'forget', 'up')).code).toBe(0);
+    const { code, stdout } = await gateway.command('sinks', 'forget', 'up', '--json');
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { forgotten: 'up', kind: 'forward', pending: 1 }]);
     expect(await forwardsOf(gateway)).toEqual([]);
     expect(await gateway.stop()).toBe(0);
   });

@@ -157,6 +157,51 @@ describe('a hostile sender', () => {
     await until('memory is given back', () => gateway.rssAnonBytes() - before.rss < 96 * MIB);
   });
 
+  test('80 clients that never end packets of 1 MB keep nobody out, and each is answered or thrown out', {
+    timeout: 60_000,
+  }, async () => {
+    const { total: before } = await accountOf(gateway);
+    const packet = Buffer.from(
+      generate({
+        ...{
+          cmd: 'publish',
+          topic: 'sensors/s/environment',
+          qos: 1,
+          messageId: 1,
+          dup: false,
+          retain: false,
+        },
+        payload: Buffer.alloc(1_000_000, 0x20),
+      }),
+    );
+    const held = packet.subarray(0, -1);
+    const slow = await Promise.all(
+      Array.from({ length: 80 }, (_, i) => RawMqtt.connect({ port: gateway.port, clientId: `slow-${i}` })),
+    );
+    for (const client of slow) client.socket.write(held);
+    await Promise.any(slow.map(({ whenClosed }) => whenClosed));
+    for (let i = 0; i < 5; i += 1)
+      expect(await offer('sensors/a/environment', Buffer.alloc(300_000, 0x20))).toBe('acknowledged');
+    const ends = slow.map(async (client) => {
+      const answered = new Promise<true>((resolve) => {
+        client.onPacket = ({ cmd }) => {
+          if (cmd === 'puback') resolve(true);
+        };
+      });
+      client.socket.write(packet.subarray(held.length));
+      return await Promise.race([answered, client.whenClosed.then(() => false)]);
+    });
+    const answered = (await Promise.all(ends)).filter((each) => each).length;
+    for (const client of slow) client.destroy();
+    // 64 MiB are 67 of them; some more had to go for those who came later.
+    expect(answered).toBeGreaterThanOrEqual(60);
+    expect(answered).toBeLessThan(80);
+    const { total } = await accountOf(gateway);
+    expect(total.rejected - before.rejected, 'too large, and each is kept').toBe(answered + 5);
+    expect(sumOf(total)).toBe(total.received);
+    await goodReadingPasses();
+  });
+
   test('NUL and newline in topic and client id are refused', async () => {
     for (const clientId of ['a\0b', 'a\nb', 'a/b', 'a+', '#', '\u0007']) {
       await expect(

@@ -51,6 +51,16 @@ describe('binary', () => {
     expect(decoded(one('text', { length: 6 }), Buffer.from('ab \0xy'))).toEqual({ v: 'ab' });
   });
 
+  it('has no value where a number is none or infinite, and shows bytes of a text that are no UTF-8', () => {
+    for (const bytes of [
+      [0, 0, 0xc0, 0x7f],
+      [0, 0, 0x80, 0x7f],
+      [0, 0, 0x80, 0xff],
+    ])
+      expect(decoded(one('f32', {}), Buffer.from(bytes))).toEqual({ v: null });
+    expect(decoded(one('text', { length: 2 }), Buffer.from([0x61, 0xff]))).toEqual({ v: 'a\ufffd' });
+  });
+
   it('refuses a payload of another length, at the byte where it differs', () => {
     const spec = { binary: { length: 4, fields: [{ name: 'v', offset: 2, type: 'u16' }] } };
     expect(() => decoded(spec, Buffer.alloc(5))).toThrow(undecodable(/5 bytes where 4 .* byte 4/));

@@ -8,7 +8,7 @@ import { canonicalSpec } from '../../gateway/canonical-spec.ts';
 import { isGatewayError } from '../../gateway/errors.ts';
 import { createFormats, FORMAT_NAMES, formatProblem } from '../../gateway/formats/formats.ts';
 import { PACKAGE_ROOT } from '../../gateway/package-root.ts';
-import { formatOf } from './decoded.ts';
+import { decoded, formatOf } from './decoded.ts';
 
 const field = { name: 'a', offset: 0, type: 'u8' };
 
@@ -243,5 +243,16 @@ describe('every format', () => {
       ]);
       expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     }
+  });
+});
+
+describe('a name that comes twice in a payload', () => {
+  it.each([
+    ['json', '{"a":1,"b":3,"a":2}'],
+    ['key-value', 'a=1 b=3 a=2'],
+    ['plotter', 'a:1,b:3,a:2'],
+    ['cbor', Buffer.from('a3616101616203616102', 'hex')],
+  ])('has the last value in %s', (format, payload) => {
+    expect(decoded(format, payload)).toEqual({ a: 2, b: 3 });
   });
 });

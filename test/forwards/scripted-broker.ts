@@ -32,6 +32,8 @@ export class ScriptedBroker {
   unanswered: Sent[] = [];
   limits: BrokerLimits = LIMITS;
   stopped = false;
+  /** What is still answered while the connection is being closed. */
+  atStop: () => void = () => undefined;
   dropped = 0;
   #options: BrokerLinkOptions | null = null;
   #session: (BrokerSession & { closed: boolean }) | null = null;
@@ -52,6 +54,7 @@ export class ScriptedBroker {
       },
       stop: async () => {
         this.stopped = true;
+        this.atStop();
         this.cut('stopped', 'stopped');
       },
     };

@@ -10,7 +10,7 @@ import { createRetainedReplays } from '../../gateway/ingest/retained-replays.ts'
 import { createIngest } from '../../gateway/ingest.ts';
 import { GroupsUnderWay } from '../../gateway/ledgers/groups-under-way.ts';
 import { Identities } from '../../gateway/ledgers/identities.ts';
-import { createTopicsSeen } from '../../gateway/operations/topics-seen.ts';
+import { createTopicsSeen, type TopicsSeen } from '../../gateway/operations/topics-seen.ts';
 import { unpackParcel } from '../../gateway/peer-parcel.ts';
 import type { ReplayReport } from '../../gateway/rejected-contract.ts';
 import { createReplay } from '../../gateway/replay.ts';
@@ -44,6 +44,7 @@ export interface PeerGateway {
   readonly ingest: Ingest;
   readonly store: Store;
   readonly storage: MemoryStorage;
+  readonly topics: TopicsSeen;
   /** What waits for the peer of this name. */
   waitingFor(peer: string): readonly Message[];
   /** The peer has acknowledged all that waits for it. */
@@ -91,6 +92,7 @@ export function peerGateway(options: PeerOptions): PeerGateway {
   });
   const readings = readingsOf(schema);
   const interpret = createInterpret({ formats, maxPayloadBytes: 10_000 });
+  const topics = createTopicsSeen();
   const ingest = createIngest({
     readings,
     interpret,
@@ -106,7 +108,7 @@ export function peerGateway(options: PeerOptions): PeerGateway {
       (outbox) => store.outboxIsFull(outbox),
     ),
     arrival: isProvisional ? provisionalArrival() : trueArrival(clock),
-    topics: createTopicsSeen(),
+    topics,
     clock,
     unrouted: 'forward',
     maxPayloadBytes: 10_000,
@@ -117,6 +119,7 @@ export function peerGateway(options: PeerOptions): PeerGateway {
     ingest,
     store,
     storage,
+    topics,
     take: (message) => ingest.ingest(message),
     waitingFor: (peer) =>
       (slice(peer)?.messages ?? []).map(({ topic, payload }) => messageOn(topic, payload)),

@@ -38,6 +38,13 @@ describe('a reading that came to another gateway first', () => {
     expect(new Set(times).size).toBe(1000);
   });
 
+  it('is seen there when it comes there, whenever it came to the other one', async () => {
+    const [attic, cellar] = [gateway('attic'), gateway('cellar', { nowMs: NOW_MS + LATER_MS })];
+    await taken(attic, shared(FOREIGN, reading(1)));
+    await passOn(attic, cellar, ['attic', 'cellar']);
+    expect(cellar.topics.list()).toMatchObject([{ topic: FOREIGN, lastMs: NOW_MS + LATER_MS }]);
+  });
+
   it('is a duplicate there where it comes again: from the same peer, from another, or directly', async () => {
     const names = ['attic', 'shed', 'cellar'];
     const among = (name: string): PeerGateway =>

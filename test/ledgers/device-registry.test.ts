@@ -82,6 +82,36 @@ describe('the registry of devices', () => {
     expect(registry.report('all')).toMatchObject({ seqGaps: 0, missing: 0 });
   });
 
+  it('counts what a peer passes on late, and takes nothing of how things are from it', () => {
+    const seen = devices();
+    seen.hear('d', count(30), 5_000);
+    const before = reportOf(seen, 'd');
+    const relay = { contentType: null, userProperties: new Map(), isShared: true };
+    for (const i of count(20)) {
+      const arrivedMs = START_MS - 7_200_000 + i * 5_000;
+      const late = { ...MESSAGE, relay: { ...relay, arrivedMs } };
+      // Numbers as they were then, of a clock as it was then.
+      const old = point('d', { seq: 500 + i, sentUs: (arrivedMs + 600_000) * 1_000 });
+      seen.registry.saw(old, 'd', 'stored', late, arrivedMs);
+      seen.hear('d', [30 + i], 5_000);
+    }
+    const after = reportOf(seen, 'd');
+    expect(after).toMatchObject({ readings: 70, seqGaps: 0, missing: 0, lastSeenMs: seen.nowMs - 5_000 });
+    expect(after.clock).toEqual(before.clock);
+    expect(after.ratePerMinute).toBeGreaterThan(10);
+    expect(after.ratePerMinute).toBeLessThan(14);
+  });
+
+  it('takes what a peer passes on in time as any other', () => {
+    const seen = devices();
+    for (const seq of [1, 2, 5]) {
+      const relay = { contentType: null, userProperties: new Map(), isShared: true, arrivedMs: seen.nowMs };
+      seen.registry.saw(point('d', { seq }), 'd', 'stored', { ...MESSAGE, relay }, seen.nowMs);
+      seen.nowMs += 1_000;
+    }
+    expect(reportOf(seen, 'd')).toMatchObject({ missing: 2, lastSeenMs: seen.nowMs - 1_000 });
+  });
+
   it('counts exactly what is missing of any rising numbers', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 100 }), (steps) => {

@@ -125,6 +125,22 @@ describe('the ledgers together', () => {
     expect(seen.registry.report('d')?.readings).toBe(3);
   });
 
+  it('go by the clock of this gateway, also while a peer passes on what came by another one', () => {
+    const { ledgers, store, clock, events } = setUp();
+    const point = pointOf(seriesOf());
+    ledgers.keep(point, store.group());
+    const seenAt = (nowMs: number): void => ledgers.saw(point, 'a', 'stored', MESSAGE, nowMs);
+    // Far enough ahead for the series to have aged, and for the time in which it may be seen first.
+    for (const hours of [0, 1_000, 1_002, -1_000, -998]) seenAt(clock.ms + hours * 3_600_000);
+    expect([events.count('series.aged'), ledgers.figures().series]).toEqual([0, 1]);
+    // Its own clock does make it age.
+    for (const hours of [1_000, 2]) {
+      clock.ms += hours * 3_600_000;
+      seenAt(clock.ms);
+    }
+    expect([events.count('series.aged'), ledgers.figures().series]).toEqual([1, 0]);
+  });
+
   it('to judge changes nothing', () => {
     const { ledgers } = setUp(3);
     for (let i = 0; i < 10; i += 1) {

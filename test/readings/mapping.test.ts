@@ -209,6 +209,49 @@ describe('values that mean "no value"', () => {
     expect(lineOf(optional, 't/d', { a: null, b: 2 })).toBe('invalid: /a is required, but missing');
   });
 
+  describe('that are numbers', () => {
+    const readings = readingsOf(
+      schema({
+        properties: {
+          a: { type: 'number' },
+          t: { type: ['number', 'string'], format: 'double', minimum: -60, missing: [-127, 0, 'nan'] },
+          big: {
+            type: ['integer', 'string'],
+            format: 'int64',
+            missing: [-1, -(2 ** 63), '9223372036854775807'],
+          },
+          s: { type: 'string', missing: [-127] },
+        },
+      }),
+    );
+    const only = `m,device=d a=1 ${ARRIVAL_NS}`;
+
+    it.each([-127, '-127', '-127.0', '-1.27e2', '0', '-0', '+0.0', 'nan'])(
+      'are known in a text of the same number: %j',
+      (t) => {
+        expect(lineOf(readings, 't/d', { a: 1, t })).toBe(only);
+      },
+    );
+
+    it.each([-1, '-1', '-1.0', '-9223372036854775808', '9223372036854775807'])(
+      'are known in whole numbers as text, to the last digit: %j',
+      (big) => {
+        expect(lineOf(readings, 't/d', { a: 1, big })).toBe(only);
+      },
+    );
+
+    it('take nothing out that is another number, or no number', () => {
+      expect(lineOf(readings, 't/d', { t: '-127.01' })).toBe('invalid: /t must be >= -60, got "-127.01"');
+      expect(lineOf(readings, 't/d', { t: 'NaN' }), 'a text is compared as it is').toMatch(/^invalid: \/t /);
+      expect(lineOf(readings, 't/d', { t: '' })).toMatch(/^invalid: \/t /);
+      expect(lineOf(readings, 't/d', { big: '-9223372036854775807' })).toBe(
+        `m,device=d big=-9223372036854775807i ${ARRIVAL_NS}`,
+      );
+      expect(lineOf(readings, 't/d', { big: '9223372036854775806' })).toContain('big=9223372036854775806i');
+      expect(lineOf(readings, 't/d', { s: '-127' }), 'a text that is no number').toContain('s="-127"');
+    });
+  });
+
   it('say of a condition only what failed behind it', () => {
     const conditional = readingsOf(
       schema({

@@ -42,6 +42,39 @@ describe('a tag from a user property', () => {
     );
   });
 
+  it.each([
+    ['too-long', 'must have at most 256 bytes'],
+    ['too-many', 'must be among the first 32 user properties of the message'],
+    ['not-kept', 'was not kept with the rejected reading, which keeps 1 KiB of user properties'],
+  ] as const)('that the message had, and that is %s, makes the reading invalid', (why, words) => {
+    const unread = { names: new Map([['site', why]]), others: null };
+    const said = lineOf(readingsOf(SITES), 't/a', READING, {
+      relay: { contentType: null, userProperties: new Map([['p', 'x']]), unread },
+    });
+    expect(said).toBe(`invalid: the user property "site" is stored as a tag: ${words}`);
+  });
+
+  it('does no harm where no schema asks for what was not read', () => {
+    const unread = { names: new Map([['other', 'too-long' as const]]), others: null };
+    const relayed = { relay: { contentType: null, userProperties: new Map([['site', 'x']]), unread } };
+    expect(lineOf(readingsOf(SITES), 't/a', READING, relayed)).toContain('m,device=a,site=x ');
+    const many = { relay: { ...relayed.relay, unread: { ...unread, others: 'too-many' as const } } };
+    const plain = readingsOf(schema({ telemetry: {} }));
+    expect(lineOf(plain, 't/a', READING, many)).toContain('m,device=a ');
+  });
+
+  it('that may be among those not even known by name makes the reading invalid; one that was read does not', () => {
+    const unread = { names: new Map(), others: 'too-many' as const };
+    const relayed = (properties: Record<string, string>) => ({
+      relay: { contentType: null, userProperties: new Map(Object.entries(properties)), unread },
+    });
+    const readings = readingsOf(SITES);
+    expect(lineOf(readings, 't/a', READING, relayed({ site: '', p: 'x' }))).toContain('m,device=a,plant=x ');
+    expect(lineOf(readings, 't/a', READING, relayed({ p: 'x' }))).toMatch(
+      /^invalid: the user property "site" .* first 32 .* too many to tell whether it is one of the others$/,
+    );
+  });
+
   it('must have a name that a tag can have, and no other has', () => {
     const tags = (...list: object[]) => problemsOf(schema({ telemetry: { tags: list } }));
     expect(tags({ userProperty: 'time' })[0]).toContain("a name of the database's own");
@@ -49,6 +82,8 @@ describe('a tag from a user property', () => {
     expect(tags({ userProperty: 'a\nb', as: 'ab' })).toEqual([]);
     expect(tags({ userProperty: 'device' })[0]).toContain('is there already');
     expect(tags({ userProperty: 'temperature' })[0]).toContain('is a tag already');
+    expect(tags({ userProperty: 'ü'.repeat(129), as: 'u' })[0]).toContain('must have at most 256 bytes');
+    expect(tags({ userProperty: 'ü'.repeat(128), as: 'u' })).toEqual([]);
     expect(tags({ userproperty: 'site' })).not.toEqual([]);
   });
 });

@@ -151,6 +151,41 @@ describe('the record of rejected readings', () => {
     expect(relayed('x'.repeat(2_000), properties)).toMatchObject({ contentType: null });
   });
 
+  it('keeps which user properties there were besides: a replay must not take them for absent', () => {
+    const kept = (relay: Omit<Relay, 'contentType'>): Relay | null | undefined => {
+      const given = rejectionOf({ relay: { contentType: null, ...relay } });
+      const message = new RejectedMessage(1, given);
+      message.add(given);
+      return decodeRejected(encodeRejected(message), 1)[0]?.relay;
+    };
+    const unread = { names: new Map([['site', 'too-long' as const]]), others: null };
+    expect(kept({ userProperties: new Map([['a', 'x']]), unread })?.unread).toEqual(unread);
+    const large = kept({
+      userProperties: new Map([
+        ['a', 'x'],
+        ['b', 'y'.repeat(1_024)],
+      ]),
+      unread,
+    });
+    expect([...(large?.userProperties ?? [])]).toEqual([['a', 'x']]);
+    expect([...(large?.unread?.names ?? [])]).toEqual([
+      ['site', 'too-long'],
+      ['b', 'not-kept'],
+    ]);
+    const names = Array.from({ length: 32 }, (_, i): [string, string] => [
+      `${i}`.padEnd(250, '-'),
+      'x'.repeat(250),
+    ]);
+    const many = kept({ userProperties: new Map(names) });
+    expect([many?.userProperties.size, many?.unread?.names.size, many?.unread?.others]).toEqual([
+      2,
+      4,
+      'not-kept',
+    ]);
+    const more = { names: new Map(), others: 'too-many' as const };
+    expect(kept({ userProperties: new Map(), unread: more })?.unread).toEqual(more);
+  });
+
   it('keeps that a message was shared with others, and nothing where it was not', () => {
     const kept = (more: Partial<Relay>): Relay | null | undefined => {
       const given = rejectionOf({ relay: { contentType: null, userProperties: new Map(), ...more } });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { liveText } from '../../gateway/commands/live-text.ts';
 import { createFormats } from '../../gateway/formats/formats.ts';
 import { Traffic } from '../../gateway/infer/traffic.ts';
 import { compileReadings } from '../../gateway/readings/compile-readings.ts';
@@ -17,7 +18,9 @@ function tallyUnder(telemetry: Readonly<Record<string, unknown>>): TrialTally {
   });
   const { schemas, problems } = compileSchemas(new Map([['air.v1.json', text]]));
   expect(problems).toEqual([]);
-  return new TrialTally(compileReadings(schemas), { formats: createFormats(), clock: stillClock() });
+  return new TrialTally(compileReadings(schemas), {
+    ...{ formats: createFormats(), clock: stillClock(), maxPayloadBytes: 1_000 },
+  });
 }
 
 const WATCHED = {
@@ -25,7 +28,7 @@ const WATCHED = {
   elapsedMs: 1000,
   reconnected: 0,
 } as const;
-const WHERE = { broker: 'mqtt://b', clientId: 'c' };
+const WHERE = { broker: 'mqtt://b', clientId: 'c', unroutedBecome: 'forwarded' } as const;
 
 test('counts what each schema would store and reject, why, and what none claims', () => {
   const tally = tallyUnder({});
@@ -78,10 +81,32 @@ test('topics that hold an id of each message are seen too', () => {
   ]);
 });
 
-test('a retained message that is cleared is no reading, and silence is warned of', () => {
+test('what has no payload is no reading, as in the gateway: it clears what the broker keeps', () => {
   const tally = tallyUnder({});
   tally.take(messageOf('air/a', '', { retained: true }));
+  tally.take(messageOf('air/a', ''));
+  expect([tally.rejected, tally.schemas(), tally.traffic.messages]).toEqual([0, [], 2]);
+});
+
+test('what is larger than a payload may be would be rejected', () => {
+  const tally = tallyUnder({});
+  tally.take(messageOf('air/a', '{"t":1}'.padEnd(1_000)));
   expect(tally.rejected).toBe(0);
+  tally.take(messageOf('air/a', '{"t":1}'.padEnd(1_001)));
+  expect(tally.causes()).toMatchObject([{ code: 'too-large', count: 1 }]);
+});
+
+test('what no schema claims would become of it what the configuration says', () => {
+  const tally = tallyUnder({});
+  const sent = [{ topic: 'other/x', payload: '{"t":1}' }];
+  for (const { topic, payload } of sent) tally.take(messageOf(topic, payload));
+  for (const unroutedBecome of ['forwarded', 'rejected'] as const) {
+    const report = liveReport({ ...WHERE, unroutedBecome }, WATCHED, tally, infer(sent));
+    expect(liveText(report, null)).toContain(`(1 messages; they would be ${unroutedBecome}, not stored)`);
+  }
+});
+
+test('silence is warned of, and a refused subscription', () => {
   const refused = {
     ...WATCHED,
     subscriptions: [{ filter: 'a/#', grantedQos: null, words: 'not authorised' }],

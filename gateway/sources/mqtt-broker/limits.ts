@@ -33,7 +33,7 @@ export interface MqttLimits {
    * acknowledgements also hold up its PINGREQ. Beyond: disconnected without acknowledgement, so that it sends again.
    */
   readonly acknowledgeWithinMs: number;
-  /** Packets that arrived in part, over all clients. Beyond: the client whose packet would grow is disconnected. */
+  /** Packets that arrived in part, over all clients. Beyond: the client whose packet began first is disconnected. */
   readonly maxPartialBytes: number;
   /** Beyond: SUBACK 128. A SUBSCRIBE with more filters than this ends the connection. */
   readonly maxSubscriptionsPerClient: number;

@@ -11,10 +11,48 @@ export interface PacketHandler {
   onBad(reason: string): void;
 }
 
-/** Bytes held for packets that arrived in part, over all readers. */
-export interface PartialBudget {
-  bytes: number;
+/**
+ * Memory for packets that arrived in part, over all readers. Where it is not enough, the one whose packet began first has to
+ * go: a packet that is really under way is soon whole, and those that are never finished must not keep others from
+ * sending theirs.
+ */
+export class PartialBudget {
   readonly maxBytes: number;
+  #bytes = 0;
+  /** Those who hold some; the one whose packet began first stands first. */
+  readonly #holders = new Set<PartialHolder>();
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Lets `holder`, which has `before`, have `wanted`. False: it was itself the one that had to go. */
+  grow(holder: PartialHolder, before: number, wanted: number): boolean {
+    this.#holders.add(holder);
+    while (this.#bytes - before + wanted > this.maxBytes) {
+      const [oldest = holder] = this.#holders;
+      const first = wanted > this.maxBytes ? holder : oldest;
+      first.yieldRoom();
+      if (first === holder) return false;
+    }
+    this.#bytes += wanted - before;
+    return true;
+  }
+
+  release(holder: PartialHolder, bytes: number): void {
+    this.#holders.delete(holder);
+    this.#bytes -= bytes;
+  }
+}
+
+/** Who has a part of a packet. */
+interface PartialHolder {
+  /** Releases what it holds, and reads nothing more. */
+  yieldRoom(): void;
 }
 
 const FIRST_CAPACITY = 2048;
@@ -27,7 +65,7 @@ const NOTHING = Buffer.alloc(0);
  * headers, so a packet that is too large is known as soon as its length is, and memory grows with what has really
  * arrived, not with what was announced.
  */
-export class PacketReader {
+export class PacketReader implements PartialHolder {
   readonly #handler: PacketHandler;
   readonly #budget: PartialBudget;
   /** The beginning of a packet, while the rest is under way. */
@@ -62,14 +100,13 @@ export class PacketReader {
       return;
     }
     const take = Math.min(this.#need - this.#have, chunk.length);
-    if (!this.#room(this.#have + take)) {
-      this.#bad('too much is waiting for the rest of packets');
+    if (this.#have + take < this.#need) {
+      if (!this.#room(this.#have + take)) return;
+      chunk.copy(this.#partial, this.#have, 0, take);
+      this.#have += take;
       return;
     }
-    chunk.copy(this.#partial, this.#have, 0, take);
-    this.#have += take;
-    if (this.#have < this.#need) return;
-    const whole = this.#partial.subarray(0, this.#need);
+    const whole = this.#wholeWith(chunk.subarray(0, take));
     this.#forgetPartial();
     this.#read(whole);
     if (take === chunk.length || this.#dead) return;
@@ -89,6 +126,10 @@ export class PacketReader {
     this.#dead = true;
     this.#waiting = null;
     this.#forgetPartial();
+  }
+
+  yieldRoom(): void {
+    this.#bad('too much is waiting for the rest of packets');
   }
 
   #stopped: boolean = false;
@@ -139,30 +180,34 @@ export class PacketReader {
 
   #keep(buffer: Buffer, at: number, need: number): void {
     const have = buffer.length - at;
-    if (!this.#room(have, need)) {
-      this.#bad('too much is waiting for the rest of packets');
-      return;
-    }
+    if (!this.#room(have, need)) return;
     buffer.copy(this.#partial, 0, at);
     this.#have = have;
     this.#need = need;
   }
 
-  /** Grows by doubling: a packet sent byte by byte is copied a few times, not once a byte. */
+  /** The packet that ends here. It is done with before anything else is read: no room has to be made for it. */
+  #wholeWith(rest: Buffer): Buffer {
+    if (this.#need > this.#partial.length)
+      return Buffer.concat([this.#partial.subarray(0, this.#have), rest], this.#need);
+    rest.copy(this.#partial, this.#have);
+    return this.#partial.subarray(0, this.#need);
+  }
+
+  /** Grows by doubling: a packet sent byte by byte is copied a few times, not once a byte. False: nothing more is read. */
   #room(bytes: number, need = this.#need): boolean {
     const before = this.#partial.length;
     if (bytes <= before) return true;
     const wanted = Math.max(bytes, Math.min(Math.max(before * 2, FIRST_CAPACITY), need));
-    if (this.#budget.bytes - before + wanted > this.#budget.maxBytes) return false;
+    if (!this.#budget.grow(this, before, wanted)) return false;
     const grown = Buffer.allocUnsafeSlow(wanted);
     this.#partial.copy(grown, 0, 0, this.#have);
-    this.#budget.bytes += wanted - before;
     this.#partial = grown;
     return true;
   }
 
   #forgetPartial(): void {
-    this.#budget.bytes -= this.#partial.length;
+    this.#budget.release(this, this.#partial.length);
     this.#partial = NOTHING;
     this.#have = 0;
     this.#need = 0;

@@ -18,6 +18,8 @@ export interface IntakeOwner {
   onPubrel(intake: Intake, packetId: number): void;
   /** The connection cannot go on. */
   onBroken(intake: Intake, reason: string): void;
+  /** What was taken over it could not be committed: it cannot go on either. */
+  onRefused(intake: Intake, reason: string): void;
   /** Some of what was held is done with. */
   onFlushed(): void;
 }
@@ -203,6 +205,6 @@ export class Intake implements Sender, PacketHandler {
       return;
     }
     this.close();
-    this.#owner.onBroken(this, reason);
+    this.#owner.onRefused(this, reason);
   }
 }

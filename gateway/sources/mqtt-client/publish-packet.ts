@@ -1,5 +1,6 @@
 import type { Relay } from '../../contracts.ts';
 import { qosOf } from '../mqtt-broker/publication.ts';
+import { MAX_PROPERTY_BYTES, UserProperties } from './user-properties.ts';
 
 /** A PUBLISH as another broker sends it. Its payload is a view of what was read. */
 export interface InboundPublish {
@@ -13,12 +14,11 @@ export interface InboundPublish {
   readonly relay: Relay;
 }
 
-/** Of a content type, and of a user property's name and value. Longer ones are left out. */
-const MAX_TEXT_BYTES = 256;
-const MAX_USER_PROPERTIES = 32;
+/** A longer one is none of a format of ours. */
+const MAX_CONTENT_TYPE_BYTES = 256;
 
-const NO_PROPERTIES: ReadonlyMap<string, string> = new Map();
-const PLAIN: Relay = Object.freeze({ contentType: null, userProperties: NO_PROPERTIES });
+const NO_PROPERTIES: Pick<Relay, 'userProperties'> = { userProperties: new Map() };
+const PLAIN: Relay = Object.freeze({ contentType: null, ...NO_PROPERTIES });
 
 /** What is wrong with it, in words, where it is no PUBLISH. The body is `buffer[start, end)`. */
 export function decodePublish(
@@ -77,7 +77,7 @@ function decodeProperties(
   if (end > limit) return MALFORMED;
   if (length.value === 0) return { relay: PLAIN, end };
   let contentType: string | null = null;
-  let userProperties: Map<string, string> | null = null;
+  let properties: UserProperties | null = null;
   let at = length.next;
   while (at < end) {
     const id = buffer[at] ?? 0;
@@ -85,18 +85,18 @@ function decodeProperties(
     if (id === CONTENT_TYPE) {
       const next = textEnd(buffer, at, end);
       if (next === null) return MALFORMED;
-      contentType = text(buffer, at, next);
+      contentType = text(buffer, at, next, MAX_CONTENT_TYPE_BYTES);
       at = next;
     } else if (id === USER_PROPERTY) {
       const middle = textEnd(buffer, at, end);
       const next = middle === null ? null : textEnd(buffer, middle, end);
       if (middle === null || next === null) return MALFORMED;
-      const name = text(buffer, at, middle);
-      const value = text(buffer, middle, next);
-      userProperties ??= new Map();
-      const isNew = name !== null && !userProperties.has(name);
-      if (name !== null && value !== null && !(isNew && userProperties.size >= MAX_USER_PROPERTIES))
-        userProperties.set(name, value);
+      const name = text(buffer, at, middle, MAX_PROPERTY_BYTES);
+      // No schema can ask for one whose name is too long.
+      if (name !== null) {
+        properties ??= new UserProperties();
+        properties.add(name, text(buffer, middle, next, MAX_PROPERTY_BYTES));
+      }
       at = next;
     } else if (id === SUBSCRIPTION_IDENTIFIER) {
       const skipped = readVariable(buffer, at, end);
@@ -111,7 +111,7 @@ function decodeProperties(
       at = next;
     }
   }
-  return { relay: { contentType, userProperties: userProperties ?? NO_PROPERTIES }, end };
+  return { relay: { contentType, ...(properties?.relay ?? NO_PROPERTIES) }, end };
 }
 
 /** A variable byte integer (MQTT 5, 1.5.5). */
@@ -136,6 +136,6 @@ function textEnd(buffer: Buffer, at: number, end: number): number | null {
 }
 
 /** Null where it is too long to be kept. */
-function text(buffer: Buffer, at: number, next: number): string | null {
-  return next - at - 2 > MAX_TEXT_BYTES ? null : buffer.toString('utf8', at + 2, next);
+function text(buffer: Buffer, at: number, next: number, maxBytes: number): string | null {
+  return next - at - 2 > maxBytes ? null : buffer.toString('utf8', at + 2, next);
 }

@@ -216,27 +216,48 @@ describe('publishing', () => {
     await client.ended();
   });
 
-  it('in tiny pieces costs what has arrived, and no more than all may hold together', async () => {
-    const { connect, events } = await startBroker({ maxPartialBytes: 300_000 });
+  it('in tiny pieces costs what has arrived, and no more than all may hold together: the slowest goes', async () => {
+    const { connect, events, ingest } = await startBroker({ maxPartialBytes: 300_000 });
     const [one, two] = [await connect('one'), await connect('two')];
-    const begin = (client: typeof one, bytes: number): void => {
-      client.sendBytes(announce(0x32, MIB - 10));
-      client.sendBytes(Buffer.alloc(bytes));
-    };
-    begin(one, 200_000);
+    const packet = publishPacket('a', 'x'.repeat(250_000), { qos: 1, id: 1 });
+    const begin = (client: typeof one): void => client.sendBytes(packet.subarray(0, 200_000));
+    begin(one);
     await settle();
-    begin(two, 200_000);
-    await two.ended();
+    begin(two);
+    await one.ended();
     expect(events.named('mqtt.disconnected')).toMatchObject([
-      { client: 'two', reason: 'too much is waiting for the rest of packets' },
+      { client: 'one', reason: 'too much is waiting for the rest of packets' },
     ]);
-    expect(one.closed).toBe(false);
-    one.destroy();
-    await settle();
+    two.sendBytes(packet.subarray(200_000));
+    await two.next('puback');
     const three = await connect('three');
-    begin(three, 200_000);
+    begin(three);
     await settle();
     expect(three.closed).toBe(false);
+    expect(ingest.messages.map(({ client }) => client)).toEqual(['two']);
+  });
+
+  it('by many who never end their packets keeps nobody out; each is answered, or its connection ends', async () => {
+    const { connect, events, ingest } = await startBroker({ maxPartialBytes: 4 * MIB });
+    const packet = publishPacket('a', 'x'.repeat(500_000), { qos: 1, id: 1 });
+    const held = packet.subarray(0, packet.length - 1);
+    const slow = await Promise.all(Array.from({ length: 20 }, (_, i) => connect(`slow-${i}`)));
+    for (const client of slow) client.sendBytes(held);
+    await Promise.any(slow.map((client) => client.ended()));
+    for (let i = 0; i < 3; i += 1) {
+      const quick = await connect(`quick-${i}`);
+      quick.publish('b', 'y'.repeat(300_000), { qos: 1, id: 1 });
+      await quick.next('puback');
+    }
+    const isAnswered = async (client: (typeof slow)[number]): Promise<boolean> => {
+      client.sendBytes(packet.subarray(held.length));
+      return await Promise.race([client.next('puback').then(() => true), client.ended().then(() => false)]);
+    };
+    const answered = await Promise.all(slow.map(isAnswered));
+    const ended = answered.filter((each) => !each).length;
+    expect(events.named('mqtt.disconnected')).toHaveLength(ended);
+    expect(ingest.messages).toHaveLength(3 + slow.length - ended);
+    expect(slow.length - ended, 'what fits is not thrown out').toBeGreaterThanOrEqual(7);
   });
 });
 

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PacketHandler, PacketReader } from '../../../gateway/sources/mqtt-broker/packet-reader.ts';
+import {
+  type PacketHandler,
+  PacketReader,
+  PartialBudget,
+} from '../../../gateway/sources/mqtt-broker/packet-reader.ts';
 
 class Recorder implements PacketHandler {
   readonly packets: string[] = [];
@@ -47,7 +51,7 @@ describe('a reader of packets', () => {
         fc.boolean(),
         (packets, cuts, pauses) => {
           const bytes = Buffer.concat(packets.map(([first, body]) => encode(first, body)));
-          const budget = { bytes: 0, maxBytes: 10_000 };
+          const budget = new PartialBudget(10_000);
           const recorder = new Recorder();
           if (pauses) recorder.pauseAfter = (body) => body.length % 2 === 0;
           const reader = new PacketReader(recorder, budget);
@@ -69,7 +73,7 @@ describe('a reader of packets', () => {
   });
 
   it('holds what has come of a packet in about as much memory, byte by byte too', () => {
-    const budget = { bytes: 0, maxBytes: 1_000_000 };
+    const budget = new PartialBudget(1_000_000);
     const recorder = new Recorder();
     const reader = new PacketReader(recorder, budget);
     const bytes = encode(0x30, new Uint8Array(70_000));
@@ -81,7 +85,7 @@ describe('a reader of packets', () => {
   });
 
   it('is told off once for what is too large, and then reads nothing more', () => {
-    const budget = { bytes: 0, maxBytes: 1000 };
+    const budget = new PartialBudget(1000);
     const recorder = new Recorder();
     const reader = new PacketReader(recorder, budget);
     reader.push(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));
@@ -89,10 +93,70 @@ describe('a reader of packets', () => {
     expect(recorder).toMatchObject({ bad: ['packet too large'], packets: [] });
   });
 
+  it('whose packet began first makes room for others, and who began it last does not wait for it', () => {
+    const budget = new PartialBudget(10_000);
+    const [first, second, third] = [new Recorder(), new Recorder(), new Recorder()];
+    const bytes = encode(0x30, new Uint8Array(6_000));
+    const [one, two, three] = [first, second, third].map((recorder) => new PacketReader(recorder, budget));
+    one?.push(bytes.subarray(0, 3_000));
+    two?.push(bytes.subarray(0, 3_000));
+    one?.push(bytes.subarray(3_000, 3_001));
+    three?.push(bytes.subarray(0, 3_000));
+    expect(first.bad, 'also where it grew last').toEqual(['too much is waiting for the rest of packets']);
+    two?.push(bytes.subarray(3_000));
+    expect([second.packets.length, budget.bytes]).toEqual([1, 3_000]);
+    two?.push(bytes.subarray(0, 5_000));
+    three?.push(bytes.subarray(3_000));
+    expect([third.packets.length, budget.bytes]).toEqual([1, 5_000]);
+    one?.push(bytes);
+    expect([first.packets, first.bad.length], 'it reads nothing more').toEqual([[], 1]);
+  });
+
+  it('of a packet larger than all the room there is goes alone', () => {
+    const budget = new PartialBudget(10_000);
+    const [small, large] = [new Recorder(), new Recorder()];
+    const reader = new PacketReader(small, budget);
+    const bytes = encode(0x30, new Uint8Array(500));
+    reader.push(bytes.subarray(0, 400));
+    new PacketReader(large, budget).push(encode(0x30, new Uint8Array(60_000)).subarray(0, 20_000));
+    expect(large.bad).toHaveLength(1);
+    reader.push(bytes.subarray(400));
+    expect([small.packets.length, budget.bytes]).toEqual([1, 0]);
+  });
+
+  it('property: gets all of its packets or is told off once, whoever shares the room, which is never exceeded', () => {
+    const chunks = fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 900 })), { maxLength: 200 });
+    fc.assert(
+      fc.property(chunks, fc.integer({ min: 500, max: 4_000 }), (pushes, maxBytes) => {
+        const budget = new PartialBudget(maxBytes);
+        const bytes = Buffer.concat(
+          Array.from({ length: 50 }, (_, i) => encode(0x30, new Uint8Array(i * 37))),
+        );
+        const readers = Array.from({ length: 6 }, () => {
+          const recorder = new Recorder();
+          return { recorder, reader: new PacketReader(recorder, budget), at: 0 };
+        });
+        for (const [who, size] of pushes) {
+          const each = readers[who];
+          if (each === undefined) continue;
+          each.reader.push(bytes.subarray(each.at, each.at + size));
+          each.at = Math.min(each.at + size, bytes.length);
+          expect(budget.bytes).toBeLessThanOrEqual(maxBytes);
+        }
+        for (const { recorder, reader, at } of readers) {
+          reader.push(bytes.subarray(at));
+          expect(recorder.packets.length === 50 ? 0 : 1).toBe(recorder.bad.length);
+          reader.end();
+        }
+        expect(budget.bytes).toBe(0);
+      }),
+    );
+  });
+
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 })), (chunks) => {
-        const budget = { bytes: 0, maxBytes: 5000 };
+        const budget = new PartialBudget(5000);
         const recorder = new Recorder();
         const reader = new PacketReader(recorder, budget);
         for (const chunk of chunks) reader.push(Buffer.from(chunk));

@@ -12,7 +12,7 @@ const TOPIC = parcelTopic('attic');
 const ID = 'gateway-attic-peer';
 
 function parcel(topic: string, payload = '{"seq":1}', relay: Relay | null = null): Buffer {
-  return packParcel({ topic, payload: Buffer.from(payload), relay }, ARRIVED_MS);
+  return packParcel({ source: 'house', topic, payload: Buffer.from(payload), relay }, ARRIVED_MS);
 }
 
 /** Of a gateway that shares with the attic and the cellar. */
@@ -38,7 +38,7 @@ describe('what a peer passes on', () => {
       expect(message).toMatchObject({
         ...{ source: 'peer', topic: `sensors/${qos}`, client: ID, username: 'gate', address: '127.0.0.1' },
         ...{ device: null, retain: false, format: null, receipts: false },
-        relay: { ...relay, isShared: true, arrivedMs: ARRIVED_MS },
+        relay: { ...relay, isShared: true, arrivedMs: ARRIVED_MS, broker: 'house' },
       });
       expect(message.payload.toString()).toBe(`${qos}\n`);
       if (qos === 0) expect(message.transfer).toBeNull();

@@ -1,5 +1,6 @@
 import { generate } from 'mqtt-packet';
 import { expect, test } from 'vitest';
+import { PartialBudget } from '../../../gateway/sources/mqtt-broker/packet-reader.ts';
 import { Intake, type IntakeOwner } from '../../../gateway/sources/mqtt-client/intake.ts';
 import { until } from '../../support/processes.ts';
 import { streamPair } from '../../support/stream-pair.ts';
@@ -12,7 +13,7 @@ test('a connection reads on when what an earlier one had taken could not be comm
     protocolVersion: 4,
     maxInFlight: 10,
     maxPacketBytes: 1000,
-    partial: { bytes: 0, maxBytes: 10_000 },
+    partial: new PartialBudget(10_000),
     isFull: () => isFull,
     onConnack: () => undefined,
     onPublish: (from, { topic }) => {
@@ -21,6 +22,7 @@ test('a connection reads on when what an earlier one had taken could not be comm
     },
     onPubrel: () => undefined,
     onBroken: () => undefined,
+    onRefused: () => undefined,
     onFlushed: () => intakes.at(-1)?.pump(),
   };
   function connect(topic: string): Intake {

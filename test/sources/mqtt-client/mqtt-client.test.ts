@@ -8,7 +8,9 @@ import {
   type MqttClientOptions,
   type MqttClientSource,
 } from '../../../gateway/sources/mqtt-client.ts';
+import { messageOn } from '../../support/message.ts';
 import { until } from '../../support/processes.ts';
+import { deferred, rejected, STORED } from '../mqtt-broker/support/fake-ingest.ts';
 import { type Scripted, ScriptedBroker, type ScriptedBrokerOptions } from './scripted-broker.ts';
 
 /** Pauses end at once, but let everybody else have a turn. */
@@ -41,6 +43,7 @@ function sourceOn(
   options: Partial<MqttClientOptions> = {},
   events: string[] = [],
   clock: Clock = quickClock,
+  random: () => number = () => 0,
 ): MqttClientSource {
   let remembered: string | null = null;
   return createMqttClientSource(
@@ -57,7 +60,7 @@ function sourceOn(
       ingest,
       events: { emit: (name, fields) => events.push(`${name} ${JSON.stringify(fields)}`) },
       clock,
-      random: () => 0,
+      random,
       remembered: {
         get: () => remembered,
         set: async (text) => {
@@ -340,6 +343,120 @@ describe('reading from another broker', () => {
     expect(source.status()).toMatchObject({ messages: 4, dropped: 3 });
     expect(events.filter((event) => event.startsWith('broker.not-taken')).length).toBe(2);
     await source.stop(100);
+  });
+
+  test('tells there of what a peer has read from it and is rejected here, once that is on disk, where receipts are asked for', async () => {
+    for (const receipts of ['answers', null]) {
+      const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages: [], window: 1 });
+      const source = sourceOn(broker, new GroupedIngest(), { receipts });
+      await source.start();
+      await until('it is connected', () => source.status().state === 'connected');
+      const parcel = messageOn('sensors/x', '{}', { source: 'peer', client: 'gateway-attic-peer' });
+      const [first, failing] = [deferred(), deferred()];
+      source.tookFromPeer(parcel, { outcomes: [...STORED, rejected('r1', 7)], committed: first.promise });
+      source.tookFromPeer(parcel, { outcomes: STORED, committed: first.promise });
+      source.tookFromPeer(parcel, { outcomes: [rejected('r2')], committed: failing.promise });
+      failing.promise.catch(() => undefined);
+      failing.reject(new GatewayError('store-unavailable', 'the disk fails'));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(broker.published).toEqual([]);
+      first.resolve();
+      // Its goodbye comes behind all that it had to say.
+      await source.stop(1000);
+      expect(source.status().inFlight).toBe(0);
+      const receipt = 'answers/house {"id":"r1","topic":"sensors/x","code":"invalid","at":';
+      if (receipts === null) expect(broker.published).toEqual([]);
+      else expect(broker.published).toEqual([expect.stringContaining(receipt)]);
+    }
+  });
+
+  test('while there is no room for what comes, it says why, in one line, and goes on reading once there is some', async () => {
+    const events: string[] = [];
+    let isFull: boolean = true;
+    let lasts: boolean = false;
+    const ingest = new GroupedIngest(() => isFull);
+    const messages = messagesOf([1, 1]);
+    const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages, window: 2 });
+    const pauses: number[] = [];
+    const clock: Clock = {
+      ...quickClock,
+      // Whether a connection has lasted.
+      async sleep(ms, signal) {
+        if (ms !== 10_000) pauses.push(ms);
+        if (ms !== 10_000) await quickClock.sleep(ms, signal);
+        else await until('it is over', () => lasts || signal?.aborted === true, { everyMs: 1 });
+      },
+    };
+    const source = sourceOn(broker, ingest, {}, events, clock);
+    await source.start();
+    await until('it was dropped often', () => pauses.length >= 20);
+    expect(source.status()).toMatchObject({ state: 'retrying', reason: 'the store is full' });
+    isFull = false;
+    await until('it reads on', () => {
+      ingest.endGroup(false);
+      return broker.done;
+    });
+    expect(source.status()).toMatchObject({ state: 'retrying', reason: 'the store is full' });
+    lasts = true;
+    await until('all is well', () => source.status().state === 'connected');
+    const lines = events.filter((event) => !event.startsWith('broker.refused'));
+    expect(lines).toEqual([
+      expect.stringMatching(/^broker.connected /),
+      expect.stringMatching(/^broker.lost .*the store is full/),
+      expect.stringMatching(/^broker.connected /),
+    ]);
+    await source.stop(100);
+  });
+
+  test('does not hurry back to a broker over which what it sent has met a bug', async () => {
+    const pauses: number[] = [];
+    const clock: Clock = {
+      ...quickClock,
+      async sleep(ms, signal) {
+        pauses.push(ms);
+        await quickClock.sleep(ms, signal);
+      },
+    };
+    const ingest = new GroupedIngest(() => {
+      throw new TypeError('a bug');
+    });
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 4,
+      messages: messagesOf([1]),
+      window: 1,
+    });
+    const source = sourceOn(broker, ingest, {}, [], clock, () => 1);
+    await source.start();
+    await until('it was dropped often', () => pauses.length >= 9);
+    await source.stop(100);
+    expect(pauses.slice(0, 9)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  });
+
+  test('hurries back where what was taken could not be committed', async () => {
+    const pauses: number[] = [];
+    const clock: Clock = {
+      ...quickClock,
+      async sleep(ms, signal) {
+        if (ms !== 10_000) pauses.push(ms);
+        await quickClock.sleep(ms, signal);
+      },
+    };
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 4,
+      messages: messagesOf([1]),
+      window: 1,
+    });
+    const source = sourceOn(broker, ingest, {}, [], clock, () => 1);
+    await source.start();
+    await until('it was dropped often', () => {
+      ingest.endGroup(true);
+      return pauses.length >= 6;
+    });
+    await source.stop(100);
+    expect(pauses.slice(0, 6)).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
   });
 
   test('is told of by name when the broker refuses it, without hurry and without the password', async () => {

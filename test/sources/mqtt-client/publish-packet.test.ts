@@ -91,11 +91,12 @@ describe('a PUBLISH of another broker', () => {
     );
   });
 
-  test('keeps at most 32 user properties, of a name that comes twice the last, and none that is long', () => {
+  test('keeps at most 32 user properties, of a name that comes twice the last, and of what is long its name', () => {
     const userProperties = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, `v${i}`]));
     const base = { topic: 't', payload: Buffer.of(), qos: 0, dup: false, retain: false } as const;
     const many = decode(encode({ ...base, properties: { userProperties } }, 5), 5);
     expect(typeof many === 'string' ? 0 : many.relay.userProperties.size).toBe(32);
+    expect(typeof many === 'string' ? null : many.relay.unread?.names.get('k39')).toBe('too-many');
     const twice = decode(
       encode(
         {
@@ -106,10 +107,22 @@ describe('a PUBLISH of another broker', () => {
       ),
       5,
     );
-    expect(typeof twice === 'string' ? null : [...twice.relay.userProperties]).toEqual([
-      ['a', '2'],
-      ['__proto', 'p'],
-    ]);
+    expect(typeof twice === 'string' ? null : twice.relay).toEqual({
+      contentType: null,
+      userProperties: new Map([
+        ['a', '2'],
+        ['__proto', 'p'],
+      ]),
+      unread: { names: new Map([['long', 'too-long']]), others: null },
+    });
+    const longName = decode(
+      encode({ ...base, properties: { userProperties: { ['n'.repeat(257)]: 'x' } } }, 5),
+      5,
+    );
+    expect(typeof longName === 'string' ? null : longName.relay, 'nobody can ask for it').toEqual({
+      contentType: null,
+      userProperties: new Map(),
+    });
   });
 
   test('in pieces or with any bytes it is read or refused, and never throws', () => {

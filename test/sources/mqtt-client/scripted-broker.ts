@@ -30,6 +30,8 @@ export class ScriptedBroker {
   connections = 0;
   /** Every packet that came, by its type. */
   readonly got: string[] = [];
+  /** What was published to it: topic and payload. */
+  readonly published: string[] = [];
   /** The order in which messages were sent over the present connection. */
   readonly sentNow: Scripted[] = [];
   readonly #options: ScriptedBrokerOptions;
@@ -66,6 +68,7 @@ export class ScriptedBroker {
         messageId: packet.messageId ?? 0,
         granted: packet.subscriptions.map(({ qos }) => qos),
       });
+    else if (packet.cmd === 'publish') this.published.push(`${packet.topic} ${String(packet.payload)}`);
     else if (packet.cmd === 'disconnect') wire.destroy();
     else if (packet.cmd === 'pingreq') this.#send({ cmd: 'pingresp' });
     else if (packet.cmd === 'puback' || packet.cmd === 'pubrec' || packet.cmd === 'pubcomp') {
