@@ -189,6 +189,12 @@ export interface Ingest {
   released(client: string, packetId: number): Promise<void>;
   /** The client began a clean session: transfers it left half done are no longer open. */
   sessionCleared(client: string): void;
+  /**
+   * Another broker has lost the session that `client` had with it: nothing taken before can come again, and it gives its
+   * packet ids anew. Forgotten at once, and on disk when this resolves; messages of the new session may come only then.
+   * @throws GatewayError as `ingest` does. Rejects where it could not be committed: to be said again.
+   */
+  sessionLost(client: string): Promise<void>;
 }
 
 // ── Readings ────────────────────────────────────────────────────────────────────────────────────────────────

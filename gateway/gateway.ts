@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { createApi } from './api/create-api.ts';
-import type { GatewayConfig, PeersConfig } from './config/gateway-config.ts';
+import type { GatewayConfig } from './config/gateway-config.ts';
 import { namesOf, outgoingOf } from './config/peers.ts';
 import type { Clock, Ingest } from './contracts.ts';
 import { createDispatch } from './control/dispatch.ts';
@@ -20,10 +20,11 @@ import { balanceOf } from './operations/account-balance.ts';
 import { watchAccount } from './operations/account-watch.ts';
 import { explain } from './operations/explain.ts';
 import { createTopicsSeen } from './operations/topics-seen.ts';
+import { watchUnclaimed } from './operations/unclaimed-watch.ts';
 import { createOperations } from './operations.ts';
 import type { SourceStatus } from './operations-contract.ts';
 import { createOwnMeasurements } from './own-measurements.ts';
-import { HELLO_TOPIC, packHello } from './peer-parcel.ts';
+import { packHello, type SchemaDigests } from './peer-hello.ts';
 import { createReplay } from './replay.ts';
 import { deviceStateTopic } from './sources/mqtt-broker/device-state.ts';
 import { createMqttBroker } from './sources/mqtt-broker.ts';
@@ -31,6 +32,7 @@ import { type LmdbStoreOptions, openLmdbStore } from './store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from './store/store-options.ts';
 import { announce } from './wiring/announce.ts';
 import { createBrokers } from './wiring/brokers-wiring.ts';
+import { digestsOfSchemas, helloOf } from './wiring/peer-expectations.ts';
 import { withPeerReceipts } from './wiring/peer-receipts.ts';
 import { createSerial } from './wiring/serial-wiring.ts';
 import { startDeliveries } from './wiring/start-deliveries.ts';
@@ -136,7 +138,8 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     { store, ledgers, clock, events, onWrite: (sink, ms) => timings?.wrote(sink, ms) },
     up,
   );
-  const forwarding = startForwards(config, { store, events, clock, registry }, up);
+  const schemas = (): SchemaDigests => digestsOfSchemas(schemaIds(readings), readings);
+  const forwarding = startForwards(config, { store, events, clock, registry, schemas }, up);
 
   const repeats = createRepeats(clock);
   repeats.restore(store.transfers);
@@ -171,10 +174,13 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
       events,
       clock,
       peers: namesOf(config.peers),
+      sayHello(asker) {
+        forwarding.heardOf(asker);
+        return packHello(helloOf(config, schemas(), store.status()));
+      },
       takeDownlink: (client, device, payload) => serial?.takeDownlink(client, device, payload) ?? false,
     },
   );
-  broker.publishState(HELLO_TOPIC, helloOf(config.peers), true);
   const serial = createSerial(config.serial, {
     ingest: measured,
     events,
@@ -204,7 +210,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const operations = createOperations({
     version,
     pid,
-    running: { startedMs, sources, forwards: forwarding, sinkHealth: deliveries.health, topics },
+    running: { startedMs, sources, forwards: forwarding.status, sinkHealth: deliveries.health, topics },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
     configuredForwards: new Set(outgoingOf(config).map(({ name }) => name)),
@@ -297,6 +303,10 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     runUntilStopped((signal) => own.run(signal));
   }
   runUntilStopped((signal) => watchAccount({ store, events, clock }, signal));
+  // Where messages go on as they are, or to another gateway, it may be meant so.
+  const passesOn = config.peers !== null || config.forward.some(({ send }) => send === 'raw');
+  const read = passesOn ? [] : config.brokers.map(({ name }) => name);
+  runUntilStopped((signal) => watchUnclaimed({ store, brokers: read, events, clock }, signal));
   door.serve(createDispatch(operations));
   announce(events, config, {
     version,
@@ -304,10 +314,6 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     httpPort,
     schemas: schemaIds(readings),
   });
-}
-
-function helloOf(peers: PeersConfig | null): Buffer {
-  return packHello({ name: peers?.name ?? null, others: (peers?.others ?? []).map(({ name }) => name) });
 }
 
 function schemaIds(readings: { describe(): readonly { readonly id: string }[] }): readonly string[] {

@@ -17,6 +17,7 @@ import { accountedDevice, type Keep } from './ingest/keep.ts';
 import type { Repeat, Repeats } from './ingest/repeats.ts';
 import type { RetainedReplays } from './ingest/retained-replays.ts';
 import type { TopicsSeen } from './operations/topics-seen.ts';
+import { withBelievableArrival } from './peer-parcel.ts';
 import type { Group, Store } from './store-contract.ts';
 
 export interface IngestDeps {
@@ -76,9 +77,10 @@ export function createIngest(deps: IngestDeps): Ingest {
     },
   };
 
-  function ingest(message: Message): Ingested {
-    const { relay, transfer } = message;
+  function ingest(given: Message): Ingested {
     const hereMs = clock.nowMs();
+    const message = arrival.isProvisional ? given : withBelievableArrival(given, hereMs);
+    const { relay, transfer } = message;
     /** When it arrived, at the peer that passes it on if there is one. */
     const nowMs = relay?.arrivedMs ?? hereMs;
     const route = readings.route(message.topic);
@@ -261,6 +263,11 @@ export function createIngest(deps: IngestDeps): Ingest {
     },
     sessionCleared(client) {
       repeats.sessionCleared(client);
+    },
+    sessionLost(client) {
+      const group = store.group();
+      repeats.sessionLost(client, group);
+      return group.committed;
     },
   };
 }

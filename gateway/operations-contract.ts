@@ -8,7 +8,7 @@ import type { OutboxLedger, SinkLedger, StoreStatus, Tally } from './store-contr
 
 /** How the gateway is, as `/health/ready` says it. */
 export interface Health {
-  /** `ok`; `degraded`: it commits, but a sink is down; `unavailable`: it cannot commit, so it acknowledges nothing. */
+  /** `ok`; `degraded`: it commits, but a sink is down, or something else wants somebody; `unavailable`: it cannot commit, so it acknowledges nothing. */
   readonly status: 'ok' | 'degraded' | 'unavailable';
   /** Each cause, in words. Empty when all is well. */
   readonly reasons: readonly string[];
@@ -62,8 +62,15 @@ export interface BrokerStatus {
   readonly reconnected: number;
   /** Did it still know our session when we came back? Null while that is not known. */
   readonly sessionPresent: boolean | null;
-  /** Topic filters that it refused, each with its words. */
-  readonly refusedFilters: readonly { readonly filter: string; readonly words: string }[];
+  /** How often it had forgotten a session that it was to keep, since the start. */
+  readonly sessionsLost: number;
+  /** Topic filters that it refused, or took at a lower QoS than it was asked for, each with the words for it. */
+  readonly refusedFilters: readonly {
+    readonly filter: string;
+    readonly words: string;
+    /** Null: refused. */
+    readonly grantedQos: 0 | 1 | 2 | null;
+  }[];
 }
 
 /** A forward to another broker, with its outbox. */

@@ -3,8 +3,10 @@ import type { Clock } from './contracts.ts';
 import { GatewayError } from './errors.ts';
 import { balanceOf } from './operations/account-balance.ts';
 import { brokerTroubles } from './operations/broker-troubles.ts';
+import { forwardTroubles } from './operations/forward-troubles.ts';
 import { causesOf, createRejectedOperations, type SchemaHistory } from './operations/operations-rejected.ts';
 import type { TopicsSeen } from './operations/topics-seen.ts';
+import { unclaimedBacklogs } from './operations/unclaimed-backlogs.ts';
 import type {
   DeviceAccount,
   DeviceFilter,
@@ -75,28 +77,41 @@ export function createOperations(deps: OperationsDeps): Operations {
 
   async function health(): Promise<Health> {
     const { state, reason } = store.status();
+    // Of a full store they may be the reason.
+    const troubles = state === 'open' || state === 'full' ? otherTroubles() : [];
     if (state !== 'open')
-      return { status: 'unavailable', reasons: [`the store takes no readings: ${reason ?? state}`] };
+      return {
+        status: 'unavailable',
+        reasons: [`the store takes no readings: ${reason ?? state}`, ...troubles],
+      };
+    return { status: troubles.length === 0 ? 'ok' : 'degraded', reasons: troubles };
+  }
+
+  /** Of everything but the store itself. */
+  function otherTroubles(): string[] {
     const reasons = (running?.sinkHealth() ?? [])
       .filter((sink) => sink.state === 'retrying' || sink.state === 'paused')
       .map((sink) => `sink ${sink.name} is ${sink.state}: ${sink.reason ?? 'no reason given'}`);
     for (const { broker } of running?.sources() ?? [])
       if (broker !== undefined) reasons.push(...brokerTroubles(broker));
-    for (const { name, state, reason: why, sinceMs } of running?.forwards() ?? [])
-      if (state === 'retrying' || state === 'refused')
-        reasons.push(
-          `forward ${name} is ${state} since ${new Date(sinceMs).toISOString()}: ${why ?? 'no reason given'}`,
-        );
+    for (const forward of running?.forwards() ?? []) reasons.push(...forwardTroubles(forward, clock.nowMs()));
+    reasons.push(...unclaimedBacklogs(sinkLedgers(), outboxLedgers()));
     const schemaErrors = deps.schemaErrors();
     if (schemaErrors > 0)
       reasons.push(
         `${schemaErrors} schema file(s) cannot be used; the last good version of each is in force`,
       );
-    return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons };
+    return reasons;
   }
 
   function sinkLedgers(): ReturnType<Store['sinks']> {
     return store.sinks().map((ledger) => ({ ...ledger, configured: deps.configuredSinks.has(ledger.name) }));
+  }
+
+  function outboxLedgers(): ReturnType<Store['outboxes']> {
+    return store
+      .outboxes()
+      .map((ledger) => ({ ...ledger, configured: deps.configuredForwards.has(ledger.name) }));
   }
 
   return {
@@ -172,10 +187,9 @@ export function createOperations(deps: OperationsDeps): Operations {
 
     async forwards() {
       const live = new Map(running?.forwards().map((each) => [each.name, each]));
-      return store.outboxes().map((ledger) => {
+      return outboxLedgers().map((ledger) => {
         const { url, state, reason, lastSentMs } = live.get(ledger.name) ?? NOT_RUNNING;
-        const configured = deps.configuredForwards.has(ledger.name);
-        return { ...ledger, configured, url, state, reason, lastSentMs };
+        return { ...ledger, url, state, reason, lastSentMs };
       });
     },
 

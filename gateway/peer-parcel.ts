@@ -30,36 +30,8 @@ const MAX_HEAD_BYTES = 128 * 1024;
 /** 2000-01-01, and the year 2200: outside of them nobody's clock is set. */
 const FIRST_MS = 946_684_800_000;
 const LAST_MS = 7_258_118_400_000;
-
-/** Where every gateway says, to whoever subscribes, what its peers have to know of it. */
-export const HELLO_TOPIC = 'gateway/peers';
-const MAX_HELLO_NAMES = 100;
-
-export interface PeerHello {
-  /** Null: it has no peers. */
-  readonly name: string | null;
-  readonly others: readonly string[];
-}
-
-export function packHello({ name, others }: PeerHello): Buffer {
-  return Buffer.from(JSON.stringify({ name, others }));
-}
-
-/** Null where it is none. */
-export function readHello(bytes: Buffer): PeerHello | null {
-  let hello: unknown;
-  try {
-    hello = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return null;
-  }
-  if (typeof hello !== 'object' || hello === null) return null;
-  const { name, others } = hello as Readonly<Record<string, unknown>>;
-  if (name !== null && typeof name !== 'string') return null;
-  if (!Array.isArray(others) || others.length > MAX_HELLO_NAMES) return null;
-  const names: readonly unknown[] = others;
-  return names.every((each) => typeof each === 'string') ? { name, others: names } : null;
-}
+/** Beyond, one of two clocks is wrong. */
+const MAX_AHEAD_MS = 3_600_000;
 
 /** Where the gateway of this name publishes its parcels. */
 export function parcelTopic(name: string): string {
@@ -124,6 +96,19 @@ export function unpackParcel(bytes: Buffer): Parcel | null {
       ...(typeof broker === 'string' ? { broker } : {}),
     },
   };
+}
+
+/**
+ * A peer's clock that is far ahead of ours counts as not set. What it brings would be the newest for as long: a rejected reading
+ * of the year 2199 would keep all that are rejected after it from ageing.
+ * @param nowMs by our clock, which is set
+ */
+export function withBelievableArrival(message: Message, nowMs: number): Message {
+  const { relay } = message;
+  if (relay === null || typeof relay.arrivedMs !== 'number') return message;
+  return relay.arrivedMs <= nowMs + MAX_AHEAD_MS
+    ? message
+    : { ...message, relay: { ...relay, arrivedMs: null } };
 }
 
 function isTime(value: unknown): value is number {

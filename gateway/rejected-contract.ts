@@ -114,7 +114,10 @@ export interface RejectionPageRequest {
 export interface ReplayRequest extends RejectionPageRequest {
   /** Only says what would happen. */
   readonly dryRun: boolean;
-  /** Any text of the caller's own, the same for all pages of one replay: meanwhile nobody else's is let in. */
+  /**
+   * Any text of the caller's own, the same for all pages of one replay: meanwhile nobody else's is let in. By it a dry run
+   * knows on its later pages what it has seen on the earlier ones.
+   */
   readonly run: string | null;
 }
 
@@ -133,6 +136,8 @@ export interface ReplayReport {
   readonly anew: number;
   /** Asked for by id, but no longer kept, or settled before. */
   readonly gone: number;
+  /** In a dry run: not all repeats among the readings could be told apart, so `stored` may be too high. */
+  readonly atMost: boolean;
   /** Why some stay. */
   readonly causes: readonly RejectionCause[];
   readonly next: string | null;

@@ -10,6 +10,7 @@ import type { Why } from './operations/rejection-causes.ts';
 import type { ExplainedReading } from './operations-contract.ts';
 import type { RejectionPageRequest, ReplayReport, ReplayRequest } from './rejected-contract.ts';
 import { createPinnedArrival } from './replay/pinned-arrival.ts';
+import { type Rehearsal, Rehearsals } from './replay/rehearsals.ts';
 import { newTally, type ReplayTally } from './replay/replay-tally.ts';
 import { replayToSinks, type SinkReplays } from './replay/replay-to-sinks.ts';
 import type { Group, Rejection, Resolution, Store } from './store-contract.ts';
@@ -94,6 +95,7 @@ export function createReplay(deps: ReplayDeps): Replay {
     },
   });
   let holder: Hold | null = null;
+  const rehearsals = new Rehearsals(clock, HELD_MS);
 
   function look(
     rejection: Rejection,
@@ -123,19 +125,19 @@ export function createReplay(deps: ReplayDeps): Replay {
   /** Everything about one rejection happens without awaiting, so it is in one group; null: it is done. */
   function replayOne(
     rejection: Rejection,
-    dryRun: boolean,
+    rehearsal: Rehearsal | null,
     tally: ReplayTally,
     groups: Set<Promise<void>>,
   ): Promise<unknown> | null {
-    const { message, route, looks } = look(rejection, dryRun);
+    const { message, route, looks } = look(rejection, rehearsal !== null);
     const firstBad = looks.find((each) => each.kind === 'bad');
     if (firstBad !== undefined && looks.every(({ kind }) => kind === 'bad')) {
       tally.still += 1;
       tally.causes.add(rejection, firstBad.why);
       return null;
     }
-    if (dryRun) {
-      for (const { kind } of looks) countInto(tally, kind === 'bad' ? 'rejected' : kind);
+    if (rehearsal !== null) {
+      for (const each of looks) countInto(tally, rehearsed(each, rehearsal));
       return null;
     }
     const group = store.group();
@@ -153,7 +155,7 @@ export function createReplay(deps: ReplayDeps): Replay {
 
   async function replayAll(
     rejections: readonly Rejection[],
-    dryRun: boolean,
+    rehearsal: Rehearsal | null,
     tally: ReplayTally,
   ): Promise<void> {
     const groups = new Set<Promise<void>>();
@@ -161,7 +163,7 @@ export function createReplay(deps: ReplayDeps): Replay {
       for (const [i, rejection] of rejections.entries()) {
         if (i % AT_ONCE === AT_ONCE - 1) await turn();
         for (;;) {
-          const wait = replayOne(rejection, dryRun, tally, groups);
+          const wait = replayOne(rejection, rehearsal, tally, groups);
           if (wait === null) break;
           await wait;
         }
@@ -201,26 +203,33 @@ export function createReplay(deps: ReplayDeps): Replay {
   async function page(
     selected: Selected,
     request: Omit<ReplayRequest, 'selection'>,
+    rehearsal: Rehearsal | null,
     tally: ReplayTally,
   ): Promise<ReplayReport> {
     const { rejections, next, gone } = rejectionsOf(selected, request);
     tally.gone += gone;
     const forSinks = rejections.filter(({ code }) => code === 'sink-rejected');
     const others = rejections.filter(({ code }) => code !== 'sink-rejected');
-    await replayAll(others, request.dryRun, tally);
+    await replayAll(others, rehearsal, tally);
     await replayToSinks(forSinks, request.dryRun, tally, store, deps.sinks);
     const { causes, ...counts } = tally;
-    return { looked: rejections.length + gone, ...counts, causes: causes.list(), next };
+    const atMost = rehearsal?.isPartial === true && tally.stored > 0;
+    return { looked: rejections.length + gone, ...counts, atMost, causes: causes.list(), next };
   }
 
   return {
     async page(selected, request) {
       const tally = newTally();
-      if (request.dryRun) return await page(selected, request, tally);
+      if (request.dryRun) {
+        const { run, after } = request;
+        const report = await page(selected, request, rehearsals.take(run, after), tally);
+        if (report.next === null) rehearsals.end(run);
+        return report;
+      }
       const held = hold(request.run);
       let isLast = true;
       try {
-        const report = await page(selected, request, tally);
+        const report = await page(selected, request, null, tally);
         isLast = report.next === null || request.run === null;
         return report;
       } finally {
@@ -270,6 +279,12 @@ function countInto(tally: ReplayTally, kind: Outcome['kind']): void {
   if (kind === 'stored') tally.stored += 1;
   else if (kind === 'duplicate') tally.duplicate += 1;
   else tally.anew += 1;
+}
+
+/** As it would count by its turn. */
+function rehearsed(each: Look, rehearsal: Rehearsal): Outcome['kind'] {
+  if (each.kind === 'bad') return 'rejected';
+  return each.kind === 'stored' && rehearsal.isRepeat(each.reading) ? 'duplicate' : each.kind;
 }
 
 function resolutionOf(outcomes: readonly Outcome[]): Resolution['kind'] {

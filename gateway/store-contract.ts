@@ -112,7 +112,10 @@ export interface TransferKey {
   readonly hashLow: number;
   /** How many readings the message held. */
   readonly readings: number;
-  /** `1`: QoS 1. `2`: QoS 2, awaiting its PUBREL. `0`: the PUBREL came (QoS 2 only). */
+  /**
+   * `1`: QoS 1. `2`: QoS 2, awaiting its PUBREL. `0`: the PUBREL came (QoS 2 only); with packet id 0, which no message has,
+   * everything of this client is over.
+   */
   readonly state: 0 | 1 | 2;
 }
 

@@ -35,6 +35,7 @@ const LEAVES = [
   'gateway/package-root.ts',
   'gateway/folder-watch.ts',
   'gateway/make-folders.ts',
+  'gateway/peer-hello.ts',
   'gateway/peer-parcel.ts',
 ];
 const LEAF_FOLDERS = ['gateway/line-protocol', 'gateway/broker-link'];

@@ -82,6 +82,11 @@ function withHealth(...health: readonly Partial<SinkHealth>[]): Pick<OperationsD
   };
 }
 
+function troubledStore(store: Store, status: StoreStatus): Store {
+  const ledgers = { sinks: () => store.sinks(), outboxes: () => store.outboxes() };
+  return Object.assign(Object.create(store), { status: () => status, ...ledgers });
+}
+
 describe('health', () => {
   test('is ok while the store commits and the sinks write', async () => {
     const store = memoryStore();
@@ -112,12 +117,45 @@ describe('health', () => {
     await store.close();
   });
 
+  test('what is kept for sinks and forwards of old degrades it, with the way out; where nothing is, not a word', async () => {
+    const storage = new MemoryStorage();
+    const before = memoryStore(storage);
+    const outbox = { maxBacklogBytes: 1e9, whenFull: 'block' } as const;
+    for (const name of ['embedded', 'old'])
+      before.openSink(name, { maxBacklogBytes: null, whenFull: 'block' });
+    for (const name of ['gone', 'empty', 'cloud']) before.openOutbox(name, outbox);
+    const group = before.group();
+    group.receive('mqtt', 'd', 2);
+    group.count('mqtt', 'd', 'stored', 2);
+    for (const line of ['m f=1 1\n', 'm f=2 2\n']) group.point(line);
+    for (const name of ['gone', 'cloud']) group.forward(name, 't', Buffer.from('a'));
+    await group.committed;
+    await before.close();
+    const store = memoryStore(storage);
+    // As at a start, when nothing has been opened yet: the configuration alone says who is in it.
+    const operations = operationsOver(store, { configuredForwards: new Set(['cloud']) });
+    const [sink, forward] = [
+      (await operations.sinks()).find(({ name }) => name === 'old'),
+      (await operations.forwards()).find(({ name }) => name === 'gone'),
+    ];
+    expect(await operations.health()).toEqual({
+      status: 'degraded',
+      reasons: [
+        `sink old is no longer configured, and 2 points (${sink?.pendingBytes} bytes) wait for it: configure it again, or throw that away with \`sinks forget old\``,
+        `forward gone is no longer configured, and 1 message (${forward?.pendingBytes} bytes) waits for it: configure it again, or throw that away with \`sinks forget gone\``,
+      ],
+    });
+    for (const name of ['old', 'gone']) await operations.forgetSink(name);
+    expect(await operations.health()).toEqual({ status: 'ok', reasons: [] });
+    await store.close();
+  });
+
   test.each(['full', 'unavailable', 'closed'] as const)(
     'a store that is %s makes it unavailable',
     async (state) => {
       const store = memoryStore();
       const status: StoreStatus = { ...store.status(), state, reason: 'because' };
-      const troubled: Store = Object.assign(Object.create(store), { status: () => status });
+      const troubled = troubledStore(store, status);
       const operations = operationsOver(troubled);
       expect(await operations.health()).toMatchObject({
         status: 'unavailable',
@@ -126,6 +164,33 @@ describe('health', () => {
       await store.close();
     },
   );
+
+  test('a store that is full because a forward is, says also what keeps the forward from sending', async () => {
+    const store = memoryStore();
+    const status: StoreStatus = {
+      ...store.status(),
+      state: 'full',
+      reason: 'the backlog of forward up is full',
+    };
+    const troubled = troubledStore(store, status);
+    const { running } = withHealth();
+    const forward: ForwardStatus = {
+      ...{ name: 'up', taken: 9, sent: 2, dropped: 0, pending: 7, pendingBytes: 700, configured: true },
+      ...{ url: 'mqtt://h', state: 'retrying', reason: 'nobody listens', sinceMs: 0 },
+      ...{ oldestPendingMs: 0, lastSentMs: null },
+    };
+    const operations = operationsOver(troubled, {
+      running: running === null ? null : { ...running, forwards: () => [forward] },
+    });
+    expect(await operations.health()).toEqual({
+      status: 'unavailable',
+      reasons: [
+        'the store takes no readings: the backlog of forward up is full',
+        expect.stringMatching(/^forward up is retrying since .*: nobody listens$/),
+      ],
+    });
+    await store.close();
+  });
 });
 
 describe('what can be asked of a store', () => {

@@ -4,11 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { type Relay, UNREAD_REASONS, type UnreadProperties } from '../gateway/contracts.ts';
 import {
   MAX_PARCEL_OVERHEAD_BYTES,
-  packHello,
   packParcel,
   parcelSender,
   parcelTopic,
-  readHello,
   unpackParcel,
 } from '../gateway/peer-parcel.ts';
 
@@ -254,16 +252,4 @@ describe('the topic that parcels come on', () => {
     'gateway/peersx',
     'a',
   ])('is not %j', (topic) => expect(parcelSender(topic)).toBeNull());
-});
-
-describe('what a gateway says of itself to its peers', () => {
-  it.each([
-    { name: 'attic', others: ['cellar', 'roof'] },
-    { name: null, others: [] },
-  ])('is read as it was said: %j', (hello) => expect(readHello(packHello(hello))).toEqual(hello));
-
-  it.each(['', 'on', '[]', '{}', '{"name":1,"others":[]}', '{"name":"a","others":[1]}', '{"name":"a"}'])(
-    'is not %j',
-    (text) => expect(readHello(Buffer.from(text))).toBeNull(),
-  );
 });

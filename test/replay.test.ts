@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Clock, Message, Readings } from '../gateway/contracts.ts';
+import type { Clock, Message, Point, Readings } from '../gateway/contracts.ts';
 import { createFormats } from '../gateway/formats/formats.ts';
 import { createForwards, type Forwards } from '../gateway/ingest/forwards.ts';
 import { createInterpret } from '../gateway/ingest/interpret.ts';
@@ -87,7 +87,7 @@ function replayUnder(
 async function replayAll(
   replay: Replay,
   { dryRun = false, filter = {} }: { dryRun?: boolean; filter?: RejectionFilter } = {},
-): Promise<Omit<ReplayReport, 'next' | 'causes'> & { causes: string[] }> {
+): Promise<Omit<ReplayReport, 'next' | 'causes' | 'atMost'> & { causes: string[] }> {
   const total = { looked: 0, stored: 0, duplicate: 0, written: 0, still: 0, anew: 0, gone: 0 };
   const causes: string[] = [];
   let after: string | null = null;
@@ -315,6 +315,43 @@ describe('repeats and ledgers', () => {
     expect(linesIn()).toEqual([]);
     expect(store.rejections({ state: 'resolved' })).toMatchObject([{ resolved: { kind: 'duplicate' } }]);
     theAccountCloses();
+  });
+
+  it('a dry run counts repeats among the rejected readings as the replay then does, from page to page', async () => {
+    const identified = { telemetry: { identity: ['seq'] } };
+    const seq = { type: 'integer' };
+    const was = schema({ ...identified, properties: { temperature: { type: 'number' }, seq } });
+    const now = schema({ ...identified, properties: { temperature: { type: 'string' }, seq } });
+    for (let i = 0; i < 24; i += 1) await send(`{"temperature":"${i}","seq":${i % 9}}`, readingsOf(was));
+    // The same name is another reading where another device gives it.
+    await send('{"temperature":"1","seq":1}', readingsOf(was), { topic: 't/cellar' });
+    const known = new Set<string>();
+    const keyOf = ({ device, identity }: Point): string => `${device} ${identity?.high} ${identity?.low}`;
+    const replay = replayUnder(readingsOf(now), {
+      judge: (point) => (known.has(keyOf(point)) ? DUPLICATE : null),
+      keep: (point) => void known.add(keyOf(point)),
+    });
+    const counts = { looked: 25, stored: 10, duplicate: 15, still: 0 };
+    expect(await replayAll(replay, { dryRun: true })).toMatchObject(counts);
+    // From the beginning again: the first is forgotten.
+    expect(await replayAll(replay, { dryRun: true })).toMatchObject(counts);
+    expect(known.size).toBe(0);
+    expect(await replayAll(replay)).toMatchObject(counts);
+    expect(linesIn()).toHaveLength(10);
+  });
+
+  it('a page of a dry run that cannot know the ones before it says that its count is the most', async () => {
+    for (let i = 0; i < 3; i += 1) await send('{"temperature":"21.5"}', readingsOf(NUMBER));
+    const replay = replayUnder(readingsOf(TEXT));
+    const page = (after: string | null, run: string | null): Promise<ReplayReport> =>
+      replay.page({ kind: 'filter', filter: {} }, { dryRun: true, after, limit: 1, run });
+    const first = await page(null, 'a');
+    expect(first).toMatchObject({ stored: 1, atMost: false });
+    expect(await page(first.next, 'a')).toMatchObject({ stored: 1, atMost: false });
+    expect(await page(first.next, null)).toMatchObject({ stored: 1, atMost: true });
+    expect(await page(first.next, 'unheard of')).toMatchObject({ stored: 1, atMost: true });
+    monotonicMs += 31_000;
+    expect(await page(first.next, 'a')).toMatchObject({ stored: 1, atMost: true });
   });
 
   it('is no repeat of an original that is not stored in the end: the rejection is not given up for it', async () => {

@@ -6,7 +6,10 @@ export interface BrokerConnection {
   readonly protocolVersion: 4 | 5;
   readonly clientId: string;
   readonly username: string | null;
+  /** As it was when the configuration was read; see `currentPassword`. */
   readonly password: string | null;
+  /** Absolute: where it is read again for each connection; null: it does not come from a file. */
+  readonly passwordFile: string | null;
   readonly keepaliveSeconds: number;
   /** Begin a new session at each connection. */
   readonly cleanStart: boolean;

@@ -3,8 +3,11 @@ import type { IClientOptions, MqttClient } from 'mqtt';
 import { messageOf } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { BrokerConnection } from './broker-connection.ts';
-import { brokerAddress, UnreadableFile } from './broker-stream.ts';
-import { connackWords, isFinalConnack, isFinalTlsError, reasonWords } from './reason-words.ts';
+import { UnreadableFile } from './broker-stream.ts';
+import { currentPassword } from './current-password.ts';
+import { type MessageProperties, relayOfPacket } from './message-properties.ts';
+import { connackWords, isFinalConnack, noBrokerWords, reasonWords } from './reason-words.ts';
+import { streamErrorWords, unansweredWords } from './stream-error-words.ts';
 
 /** What the broker said of itself in CONNACK (MQTT 5, 3.2.2.3). */
 export interface BrokerLimits {
@@ -14,6 +17,8 @@ export interface BrokerLimits {
   readonly maxPacketBytes: number | null;
   readonly maxQos: 0 | 1 | 2;
   readonly retain: boolean;
+  /** How long it keeps the session, where it is not as long as it was asked to. */
+  readonly sessionExpirySeconds?: number;
 }
 
 export interface LinkMessage {
@@ -22,7 +27,7 @@ export interface LinkMessage {
   readonly qos: 0 | 1 | 2;
   /** The broker repeats what it keeps. */
   readonly retain: boolean;
-  readonly contentType: string | null;
+  readonly relay: MessageProperties;
 }
 
 export type PublishResult =
@@ -80,6 +85,7 @@ export interface SessionHooks {
   readonly wrap: ((stream: Duplex) => Duplex) | null;
   readonly receiveMaximum: number | null;
   readonly maxPacketBytes: number | null;
+  /** Must not throw, nor must the next. */
   readonly onConnected: (session: BrokerSession) => void;
   readonly onMessage: ((message: LinkMessage) => void) | null;
 }
@@ -96,6 +102,7 @@ export interface Attempt {
 const CONNECT_TIMEOUT_MS = 20_000;
 const MAX_RECEIVE_MAXIMUM = 65_535;
 const MAX_WORDS = 200;
+const MAX_REASON = 500;
 const NOTHING = (): void => undefined;
 
 /**
@@ -113,18 +120,23 @@ export function attemptConnection(
   let isRefusal = false;
   let client: MqttClient | null = null;
   let raw: Duplex | null = null;
+  let wasTaken: boolean = false;
   let closed: boolean = false;
   let closing: boolean = false;
 
   function because(words: string, isFinal = false, cause: CutCause = 'broken'): void {
     if (reason !== null) return;
-    reason = printable(words, MAX_WORDS);
+    reason = printable(words, MAX_REASON);
     final = isFinal;
     isRefusal = cause === 'refused';
   }
 
   function cut(words: string, cause?: CutCause): void {
     because(words, false, cause);
+    end();
+  }
+
+  function end(): void {
     raw?.destroy();
     client?.end(true);
   }
@@ -132,21 +144,34 @@ export function attemptConnection(
   async function run(): Promise<void> {
     // Loaded where it is used: most gateways read from no other broker.
     const { MqttClient } = await import('mqtt');
+    const password = await currentPassword(connection);
     const stream = await hooks.open(connection);
     raw = stream;
-    stream.on('error', (error) => because(errorWords(connection, error), isFinalError(error)));
+    lookAtFirst(stream, (chunk) => {
+      const words = noBrokerWords(chunk);
+      if (words !== null) cut(words);
+    });
+    stream.on('error', (error) => {
+      const { words, final } = streamErrorWords(connection, error, wasTaken);
+      because(words, final);
+    });
     await new Promise<void>((resolve) => {
       if (reason !== null) {
         stream.once('close', resolve);
         stream.destroy();
         return;
       }
-      const made = new MqttClient(() => hooks.wrap?.(stream) ?? stream, clientOptions(connection, hooks));
+      const made = new MqttClient(
+        () => hooks.wrap?.(stream) ?? stream,
+        clientOptions(connection, password, hooks),
+      );
       client = made;
       made.on('error', (error) => {
         // What the stream told is told better there; mqtt.js emits first.
-        if (!stream.destroyed || stream.errored === null)
-          because(...clientErrorWords(error, connection.protocolVersion));
+        if (stream.destroyed && stream.errored !== null) return;
+        because(...clientErrorWords(error, connection.protocolVersion));
+        // After some of these (an answer to what was not asked, bytes that are no packet) mqtt.js would go on.
+        end();
       });
       made.on('disconnect', (packet) =>
         because(`the broker disconnected: ${reasonWords(packet.reasonCode ?? 0)}`),
@@ -154,6 +179,7 @@ export function attemptConnection(
       made.on('close', () => resolve());
       made.on('connect', (connack) => {
         if (closing || closed) return;
+        wasTaken = true;
         const { properties } = connack;
         hooks.onConnected(
           session(made, connack.sessionPresent, {
@@ -161,16 +187,18 @@ export function attemptConnection(
             maxPacketBytes: properties?.maximumPacketSize ?? null,
             maxQos: qosOf(properties?.maximumQoS ?? 2),
             retain: properties?.retainAvailable !== false,
+            ...(properties?.sessionExpiryInterval === undefined
+              ? {}
+              : { sessionExpirySeconds: properties.sessionExpiryInterval }),
           }),
         );
       });
       if (hooks.onMessage !== null) {
         const { onMessage } = hooks;
         made.on('message', (topic, payload, { qos, retain, properties }) =>
-          onMessage({ topic, payload, qos, retain, contentType: properties?.contentType ?? null }),
+          onMessage({ topic, payload, qos, retain, relay: relayOfPacket(properties ?? {}) }),
         );
       }
-      if (closing) cut('stopped');
     });
   }
 
@@ -245,7 +273,8 @@ export function attemptConnection(
       raw?.destroy();
       for (const answered of [...pending])
         answered({ ok: false, reasonCode: null, words: 'the connection ended' });
-      return { reason: reason ?? CLOSED_WITHOUT_WORDS, final, isRefusal };
+      const unanswered = wasTaken || client === null ? '' : unansweredWords(connection);
+      return { reason: reason ?? `${CLOSED_WITHOUT_WORDS}${unanswered}`, final, isRefusal };
     });
 
   return {
@@ -261,8 +290,24 @@ export function attemptConnection(
   };
 }
 
-function clientOptions(connection: BrokerConnection, hooks: SessionHooks): IClientOptions {
-  const { protocolVersion, clientId, username, password, will } = connection;
+/** Hands over what comes first, on its way: a listener would take it away from who reads it. */
+function lookAtFirst(stream: Duplex, look: (chunk: Buffer) => void): void {
+  const push = stream.push;
+  stream.push = (chunk: unknown, encoding) => {
+    if (Buffer.isBuffer(chunk) && chunk.length > 0) {
+      stream.push = push;
+      look(chunk);
+    }
+    return push.call(stream, chunk, encoding);
+  };
+}
+
+function clientOptions(
+  connection: BrokerConnection,
+  password: string | null,
+  hooks: SessionHooks,
+): IClientOptions {
+  const { protocolVersion, clientId, username, will } = connection;
   const isFive = protocolVersion === 5;
   return {
     protocolVersion,
@@ -322,30 +367,10 @@ function clientErrorWords(error: Error, protocolVersion: 4 | 5): [words: string,
       'connack timeout': 'the broker did not answer CONNECT',
       'Keepalive timeout': 'the broker did not answer within the keepalive',
     };
-    return [known[error.message] ?? error.message, false];
+    const older = protocolVersion === 5 && error.message.startsWith('Cannot parse');
+    const hint = older ? ' (if it does not speak MQTT 5, set protocol: 3.1.1)' : '';
+    return [known[error.message] ?? `${error.message}${hint}`, false];
   }
   if (!error.message.startsWith('Connection refused')) return [reasonWords(code), false];
-  const words = protocolVersion === 5 ? reasonWords(code) : connackWords(code);
-  return [`the broker refused: ${words}`, isFinalConnack(code)];
-}
-
-function errorWords({ url }: BrokerConnection, error: Error): string {
-  const at = brokerAddress(url)?.text ?? url;
-  const code = 'code' in error ? String(error.code) : '';
-  const known: Readonly<Record<string, string>> = {
-    ECONNREFUSED: `nobody listens at ${at}`,
-    ENOTFOUND: `there is no host ${at}`,
-    EAI_AGAIN: `the name of ${at} cannot be looked up`,
-    ETIMEDOUT: `${at} does not answer`,
-    EHOSTUNREACH: `${at} cannot be reached`,
-    ENETUNREACH: `${at} cannot be reached`,
-    ECONNRESET: `${at} cut the connection`,
-    EPIPE: `${at} cut the connection`,
-  };
-  if (isFinalTlsError(code)) return `TLS with ${at} failed: ${error.message}`;
-  return known[code] ?? (error.message === '' ? `${at}: ${code}` : error.message);
-}
-
-function isFinalError(error: Error): boolean {
-  return 'code' in error && isFinalTlsError(String(error.code));
+  return [`the broker refused: ${connackWords(code, protocolVersion)}`, isFinalConnack(code)];
 }

@@ -94,14 +94,20 @@ function checkFiles(
   { caFile, certFile, keyFile }: BrokerConnection['tls'],
   { ca, cert, key }: Readonly<Record<'ca' | 'cert' | 'key', Buffer | null | undefined>>,
 ): void {
-  if (ca != null) parsed(caFile, 'certificate in PEM', () => new X509Certificate(ca));
-  const own = cert == null ? null : parsed(certFile, 'certificate in PEM', () => new X509Certificate(cert));
+  if (ca != null) parsed(caFile, 'certificate in PEM', () => certificateIn(ca));
+  const own = cert == null ? null : parsed(certFile, 'certificate in PEM', () => certificateIn(cert));
   const secret =
     key == null
       ? null
       : parsed(keyFile, 'private key in PEM without a password', () => createPrivateKey(key));
   if (own !== null && secret !== null && !own.checkPrivateKey(secret))
     throw new UnreadableFile(`${keyFile ?? ''} is not the key of the certificate in ${certFile ?? ''}`);
+}
+
+/** It would take DER as well, which TLS does not. */
+function certificateIn(file: Buffer): X509Certificate {
+  if (!file.includes('-----BEGIN ')) throw new Error('no PEM');
+  return new X509Certificate(file);
 }
 
 function parsed<T>(file: string | null, what: string, parse: () => T): T {

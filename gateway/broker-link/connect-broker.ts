@@ -60,6 +60,8 @@ export interface BrokerLink {
    * stay short, and as the broker takes us each time, the state stays `retrying` with this reason until a connection lasts.
    */
   drop(reason: string, cause?: CutCause): void;
+  /** The other side is evidently there: a pause ends, unless it has just begun. */
+  tryNow(): void;
   /** Says DISCONNECT (no will is sent then), once QoS 1 messages outstanding are acknowledged, within the deadline. */
   stop(deadlineMs: number): Promise<void>;
   /** Resolves when it is stopped, or with `once` when its connection has ended. */
@@ -75,6 +77,8 @@ const LONGEST_REFUSED_PAUSE_MS = 300_000;
 const LONGEST_REFUSAL_PAUSE_MS = 5_000;
 /** Jitter may take all of a pause but this. */
 const SHORTEST_PAUSE_MS = 100;
+/** However often somebody says that the other side is there. */
+const SHORTEST_TRY_MS = 1_000;
 /** So many connections before did not last. */
 const THROWN_OUT_FAILURES = 2;
 /** A connection that lasted so long worked: the next pause is a short one again. */
@@ -82,7 +86,7 @@ const WORKED_AFTER_MS = 10_000;
 
 /** Never throws. Nothing is connected before `start`. */
 export function connectBroker(connection: BrokerConnection, options: BrokerLinkOptions): BrokerLink {
-  const { clock, random } = options;
+  const { clock, random, onMessage } = options;
   const stopping = new AbortController();
   let status: LinkStatus = {
     state: 'connecting',
@@ -95,6 +99,7 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
   let session: BrokerSession | null = null;
   let attempt: Attempt | null = null;
   let running: Promise<void> | null = null;
+  let pause: { readonly over: AbortController; readonly sinceMs: number } | null = null;
   let tellEnded: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
     tellEnded = resolve;
@@ -127,7 +132,8 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
         wrap: options.wrap ?? null,
         receiveMaximum: options.receiveMaximum ?? null,
         maxPacketBytes: options.maxPacketBytes ?? null,
-        onMessage: options.onMessage ?? null,
+        onMessage:
+          onMessage === undefined ? null : (message) => contained('broker message', () => onMessage(message)),
         onConnected(made) {
           connectedAtMs = clock.monotonicMs();
           connections += 1;
@@ -153,7 +159,9 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
       const soonMs = isRefusal
         ? pauseMs(refusals, LONGEST_REFUSAL_PAUSE_MS, random())
         : pauseMs(failures, LONGEST_PAUSE_MS, random());
-      await clock.sleep(final ? refusedPauseMs(failures, random()) : soonMs, stopping.signal);
+      pause = { over: new AbortController(), sinceMs: clock.monotonicMs() };
+      await clock.sleep(final ? refusedPauseMs(failures, random()) : soonMs, pause.over.signal);
+      pause = null;
       if (isRefusal) refusals += 1;
       else failures += 1;
     }
@@ -180,8 +188,12 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
     drop(reason, cause) {
       attempt?.cut(reason, cause);
     },
+    tryNow() {
+      if (pause !== null && clock.monotonicMs() - pause.sinceMs >= SHORTEST_TRY_MS) pause.over.abort();
+    },
     async stop(deadlineMs) {
       stopping.abort();
+      pause?.over.abort();
       attempt?.close();
       const inTime = new AbortController();
       await Promise.race([running ?? Promise.resolve(), clock.sleep(deadlineMs, inTime.signal)]);

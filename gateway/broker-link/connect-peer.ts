@@ -1,26 +1,48 @@
-import { HELLO_TOPIC, type PeerHello, readHello } from '../peer-parcel.ts';
+import { randomBytes } from 'node:crypto';
+import {
+  helloTopic,
+  type PeerHello,
+  readHello,
+  type SchemaDigests,
+  schemasThatDiffer,
+} from '../peer-hello.ts';
+import { MAX_PARCEL_OVERHEAD_BYTES } from '../peer-parcel.ts';
 import { printable } from '../printable.ts';
 import type { BrokerConnection } from './broker-connection.ts';
 import type { BrokerSession } from './broker-session.ts';
 import { type BrokerLink, type BrokerLinkOptions, connectBroker, type LinkStatus } from './connect-broker.ts';
+import { connackWords } from './reason-words.ts';
 
 /** What a peer has to say of itself before it is sent anything. */
 export interface ExpectedPeer {
+  /** Of this gateway. */
+  readonly asker: string;
   /** Of the gateway that is to answer. */
   readonly name: string;
   /** All that share, this gateway and the other one included. */
   readonly members: ReadonlySet<string>;
+  /** This gateway takes no larger ones, and passes on what it takes. */
+  readonly maxPayloadBytes: number;
+  /** Of this gateway, as they are now; null: not compared. */
+  readonly schemas: () => SchemaDigests | null;
+  /** Something there is not as it should be, and in the way of nothing. Once a connection. */
+  readonly warn: (words: string) => void;
 }
 
-/** It comes with the answer to the subscription, or not at all. */
+/** It comes with the answer to the subscription, or not at all. One that is full is asked again after as long. */
 const HELLO_WITHIN_MS = 5_000;
+const NONCE_BYTES = 16;
 const UNHEARD = 'it has not said yet that it is a gateway';
 const MAX_NAMES = 200;
+const KIB = 1024;
+const MIB = KIB * KIB;
+/** Of CONNACK (MQTT 3.1.1, 3.2.2.3). */
+const IDENTIFIER_REJECTED = 2;
 
 /**
  * As `connectBroker`, to another gateway: it counts as connected once what answers there has said that it is the gateway
- * of that name, and shares with the same ones. Any MQTT broker would take what is meant for a peer, and acknowledge it; and
- * gateways that do not agree on who they are do not agree on where a topic has its home.
+ * of that name, shares with the same ones, and can take what we may have for it. Any MQTT broker would take what is meant for a
+ * peer, and acknowledge it; and gateways that do not agree on who they are do not agree on where a topic has its home.
  */
 export function connectPeer(
   connection: BrokerConnection,
@@ -32,6 +54,10 @@ export function connectPeer(
   let session: BrokerSession | null = null;
   /** Why nothing is sent to it; null where something may be. */
   let problem: string | null = UNHEARD;
+  /** The problem is none of ours or theirs, and passes. */
+  let isFull: boolean = false;
+  /** Where the answer comes. */
+  let asked = '';
   let problemSinceMs = clock.nowMs();
 
   const link = connectBroker(connection, {
@@ -39,31 +65,54 @@ export function connectPeer(
     onState(status) {
       if (status.state === 'connected') return;
       session = null;
-      options.onState?.(status);
+      tell(withRemedy(status, connection));
     },
     onConnected(made) {
       session = made;
+      asked = '';
       become(UNHEARD);
-      void listenTo(made);
+      void ask(made);
     },
-    onMessage({ topic, payload }) {
-      if (topic === HELLO_TOPIC && session !== null) hear(session, readHello(payload));
+    onMessage({ topic, payload, retain }) {
+      // What is said again by somebody who has heard it once is no answer.
+      if (topic === asked && !retain && session !== null) hear(session, readHello(payload));
     },
   });
+
+  function contained(hook: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      options.onFailure?.(hook, error);
+    }
+  }
+
+  function tell(now: LinkStatus): void {
+    contained('peer state', () => options.onState?.(now));
+  }
 
   function become(words: string | null): void {
     if (problem !== words) problemSinceMs = clock.nowMs();
     problem = words;
+    isFull = false;
   }
 
-  async function listenTo(to: BrokerSession): Promise<void> {
-    const answers = await to.subscribe([{ filter: HELLO_TOPIC, qos: 0 }]);
-    if (answers === null) return;
-    await clock.sleep(HELLO_WITHIN_MS, stopping.signal);
-    if (session === to && problem === UNHEARD && !stopping.signal.aborted)
-      refuse(
-        'what answers there does not say that it is a telemetry-gateway; url has to lead to its mqtt.listeners',
-      );
+  /** As often as it is full. */
+  async function ask(of: BrokerSession): Promise<void> {
+    do {
+      // It answers one question of a connection.
+      if (asked !== '') await of.unsubscribe([asked]);
+      const question = helloTopic(expected.asker, randomBytes(NONCE_BYTES).toString('hex'));
+      asked = question;
+      const answers = await of.subscribe([{ filter: question, qos: 0 }]);
+      if (answers === null) return;
+      await clock.sleep(HELLO_WITHIN_MS, stopping.signal);
+      if (session !== of || stopping.signal.aborted) return;
+      if (problem === UNHEARD)
+        refuse(
+          'what answers there does not say that it is a telemetry-gateway; url has to lead to its mqtt.listeners',
+        );
+    } while (problem !== null && isFull);
   }
 
   function hear(from: BrokerSession, hello: PeerHello | null): void {
@@ -72,27 +121,50 @@ export function connectPeer(
       refuse(wrong);
       return;
     }
-    if (problem === null) return;
+    if (problem === null || hello === null) return;
+    if (hello.full !== null) {
+      wait(`it takes nothing now: ${hello.full}`);
+      return;
+    }
+    contained('peer schemas', () => compareSchemas(hello));
     become(null);
-    options.onState?.(status());
-    options.onConnected?.(from);
+    tell(status());
+    contained('peer connected', () => options.onConnected?.(from));
+  }
+
+  function compareSchemas({ schemas }: PeerHello): void {
+    const ours = expected.schemas();
+    const differing = ours === null ? null : schemasThatDiffer(ours, schemas);
+    if (differing !== null) expected.warn(schemaWords(expected.name, differing));
+  }
+
+  /** Its words change from one time to the next; that is no news. */
+  function wait(because: string): void {
+    if (isFull) {
+      problem = because;
+      return;
+    }
+    become(because);
+    isFull = true;
+    tell(status());
   }
 
   function refuse(because: string): void {
     const words = printable(because, 500);
-    // Whoever can publish there can have it said as often as they like.
+    // It may be said as often as they like there.
     if (problem === words) return;
     const wasGood = problem === null;
     become(words);
     // What is under way would go on.
     if (wasGood) link.drop(words);
-    else options.onState?.(status());
+    else tell(status());
   }
 
   function status(): LinkStatus {
     const under = link.status();
-    if (under.state !== 'connected' || problem === null) return under;
-    const state = problem === UNHEARD ? 'connecting' : 'refused';
+    if (under.state !== 'connected') return withRemedy(under, connection);
+    if (problem === null) return under;
+    const state = problem === UNHEARD ? 'connecting' : isFull ? 'retrying' : 'refused';
     return { ...under, state, reason: problem, sinceMs: problemSinceMs };
   }
 
@@ -102,6 +174,7 @@ export function connectPeer(
     status,
     session: () => (problem === null ? link.session() : null),
     drop: (reason, cause) => link.drop(reason, cause),
+    tryNow: () => link.tryNow(),
     async stop(deadlineMs) {
       stopping.abort();
       await link.stop(deadlineMs);
@@ -109,16 +182,39 @@ export function connectPeer(
   };
 }
 
-function problemWith(hello: PeerHello | null, { name, members }: ExpectedPeer): string | null {
+function problemWith(
+  hello: PeerHello | null,
+  { name, members, maxPayloadBytes }: ExpectedPeer,
+): string | null {
   if (hello === null) return 'what it says of itself cannot be read: is it of another version?';
   if (hello.name === null) return `the gateway there has no peers: give it peers, with the name ${name}`;
   if (hello.name !== name)
     return `the gateway there is called ${printable(hello.name, MAX_NAMES)}, not ${name}`;
   const theirs = new Set([hello.name, ...hello.others]);
   const isSame = theirs.size === members.size && [...members].every((member) => theirs.has(member));
-  return isSame
+  if (!isSame)
+    return `it shares with ${listed(theirs)}, and this gateway with ${listed(members)}: all have to list all the others, by the same names`;
+  const largestBytes = maxPayloadBytes + MAX_PARCEL_OVERHEAD_BYTES;
+  return hello.maxPacketBytes >= largestBytes
     ? null
-    : `it shares with ${listed(theirs)}, and this gateway with ${listed(members)}: all have to list all the others, by the same names`;
+    : `mqtt.limits.packet is ${sizeText(hello.maxPacketBytes)} there, and limits.payloadBytes ${sizeText(maxPayloadBytes)} here: with what is known of it such a payload may take ${sizeText(largestBytes)}. Give all of them the same limits`;
+}
+
+function schemaWords(name: string, differing: string): string {
+  return `${name} has other schemas than this gateway: ${differing}. What it keeps for this one it keeps by its own: give both the same`;
+}
+
+/** All that a gateway minds in the client ids that we use is their length. */
+function withRemedy(status: LinkStatus, { clientId }: BrokerConnection): LinkStatus {
+  if (status.reason?.endsWith(connackWords(IDENTIFIER_REJECTED)) !== true) return status;
+  const bytes = Buffer.byteLength(clientId);
+  const remedy = `it has ${bytes} bytes; raise mqtt.limits.clientIdBytes there, or give the peer a shorter clientId here`;
+  return { ...status, reason: `${status.reason}: ${remedy}` };
+}
+
+function sizeText(bytes: number): string {
+  if (bytes % MIB === 0) return `${bytes / MIB}MiB`;
+  return bytes % KIB === 0 ? `${bytes / KIB}KiB` : `${bytes} bytes`;
 }
 
 function listed(names: ReadonlySet<string>): string {

@@ -17,11 +17,14 @@ export async function probeBroker(
     random,
     signal,
     peer,
+    open,
   }: {
     readonly clock: Clock;
     readonly random: () => number;
     readonly signal: AbortSignal;
     readonly peer?: ExpectedPeer | undefined;
+    /** For tests: where streams come from. */
+    readonly open?: BrokerLinkOptions['open'];
   },
 ): Promise<string | null> {
   const suffix = Math.floor(random() * 0xffff_ffff)
@@ -31,7 +34,8 @@ export async function probeBroker(
   let refusal: string | null = null;
   const asVisitor: BrokerConnection = {
     ...connection,
-    clientId: `telemetry-gateway-check-${suffix}`,
+    // MQTT 3.1.1 brokers need not take more than 23 letters and digits (3.1.3.1).
+    clientId: `tgcheck${suffix}`,
     cleanStart: true,
     sessionExpirySeconds: 0,
     will: null,
@@ -40,12 +44,14 @@ export async function probeBroker(
     clock,
     random,
     once: true,
+    ...(open === undefined ? {} : { open }),
     onConnected() {
       connected = true;
       void link.stop(FAREWELL_MS);
     },
     onState({ state, reason }) {
-      if (state !== 'refused') return;
+      // A peer that has no room says so as long as it is asked.
+      if (state !== 'refused' && state !== 'retrying') return;
       refusal = reason;
       void link.stop(FAREWELL_MS);
     },

@@ -2,7 +2,7 @@
 
 /** MQTT 3.1.1, 3.2.2.3. */
 const CONNACK_3: ReadonlyMap<number, string> = new Map([
-  [1, 'it does not speak MQTT 3.1.1'],
+  [1, 'it does not speak MQTT 3.1.1: set protocol: 5'],
   [2, 'it does not take this client id'],
   [3, 'it is not available'],
   [4, 'wrong username or password'],
@@ -15,7 +15,7 @@ const REASONS_5: ReadonlyMap<number, string> = new Map([
   [129, 'malformed packet'],
   [130, 'protocol error'],
   [131, 'implementation specific error'],
-  [132, 'it does not speak MQTT 5'],
+  [132, 'it does not speak MQTT 5: set protocol: 3.1.1'],
   [133, 'it does not take this client id'],
   [134, 'wrong username or password'],
   [135, 'not authorised'],
@@ -47,6 +47,12 @@ const REASONS_5: ReadonlyMap<number, string> = new Map([
   [162, 'it takes no wildcards'],
 ]);
 
+/** Where they say more of CONNECT than of others; brokers of MQTT 3.1.1 alone answer 1 (MQTT 3.1.1, 3.1.2.2). */
+const CONNACK_5: ReadonlyMap<number, string> = new Map([
+  [1, 'it does not speak MQTT 5: set protocol: 3.1.1'],
+  [135, 'not authorised (wrong username, password or client id)'],
+]);
+
 /** Of CONNACK: nothing changes unless somebody acts. */
 const FINAL: ReadonlySet<number> = new Set([
   ...[1, 2, 4, 5],
@@ -57,8 +63,23 @@ const FINAL: ReadonlySet<number> = new Set([
 const FINAL_TLS =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT|ERR_OSSL|ERR_SSL_(?!.*(?:UNEXPECTED_EOF|BAD_RECORD)))/;
 
-export function connackWords(code: number): string {
-  return CONNACK_3.get(code) ?? reasonWords(code);
+const CONNACK_FIRST_BYTE = 0x20;
+/** Handshake and alert (RFC 8446, 5.1). */
+const TLS_FIRST_BYTES: ReadonlySet<number> = new Set([0x15, 0x16]);
+
+/** Of what comes first from where a broker should be: why none is there; null where it may be one (MQTT 3.1.1, 3.2). */
+export function noBrokerWords(first: Buffer): string | null {
+  if (first[0] === CONNACK_FIRST_BYTE) return null;
+  if (first.toString('latin1', 0, 5) === 'HTTP/') return 'no MQTT broker answers there, but a web server';
+  return TLS_FIRST_BYTES.has(first[0] ?? 0)
+    ? 'no MQTT broker answers there, but what speaks TLS: try mqtts:// or wss://'
+    : 'no MQTT broker answers there: what came is no answer to CONNECT';
+}
+
+/** Of a refused CONNECT. */
+export function connackWords(code: number, protocolVersion: 4 | 5 = 4): string {
+  if (protocolVersion === 4) return CONNACK_3.get(code) ?? reasonWords(code);
+  return CONNACK_5.get(code) ?? reasonWords(code);
 }
 
 export function reasonWords(code: number): string {

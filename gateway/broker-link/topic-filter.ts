@@ -35,17 +35,20 @@ export function filterCovers(outer: string, inner: string): boolean {
   return covers(outer.split('/'), inner.split('/'));
 }
 
-/** There may be a topic that both take. */
-export function filtersOverlap(a: string, b: string): boolean {
+/** The filter for the topics that both take; null where there are none. */
+export function commonFilter(a: string, b: string): string | null {
   const first = a.split('/');
   const second = b.split('/');
-  if (isHiddenFrom(first, second) || isHiddenFrom(second, first)) return false;
+  if (isHiddenFrom(first, second) || isHiddenFrom(second, first)) return null;
+  const levels: string[] = [];
   for (let i = 0; ; i += 1) {
     const x = first[i];
     const y = second[i];
-    if (x === '#' || y === '#') return true;
-    if (x === undefined || y === undefined) return x === y;
-    if (x !== '+' && y !== '+' && x !== y) return false;
+    if (x === '#') return [...levels, ...second.slice(i)].join('/');
+    if (y === '#') return [...levels, ...first.slice(i)].join('/');
+    if (x === undefined || y === undefined) return x === y ? levels.join('/') : null;
+    if (x !== '+' && y !== '+' && x !== y) return null;
+    levels.push(x === '+' ? y : x);
   }
 }
 

@@ -18,6 +18,7 @@ import { readOnly, watchBroker } from '../trial/watch-broker.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
 import { type CommonOptions, configOf, writeAnswer } from './common-options.ts';
+import { unsavedText } from './family-text.ts';
 import { liveJson, liveText } from './live-text.ts';
 import { makeDraftFolder, saveDrafts } from './save-drafts.ts';
 import { namesInForce, textsInForce, zoneOfMachine } from './schemas-in-force.ts';
@@ -43,6 +44,8 @@ export interface LiveOptions extends CommonOptions {
 const MAX_FOR_MS = 31 * 86_400_000;
 const PROGRESS_MS = 1_000;
 const KEEPALIVE_SECONDS = 30;
+/** As of `clientId` in the configuration. */
+const MAX_CLIENT_ID_BYTES = 128;
 
 /** The options of `check --live`; without `--live` none of them means anything. */
 export function withLiveOptions(command: Command): Command {
@@ -92,7 +95,9 @@ export async function checkedLive(
   const report = await tryLive({ ...options, live }, configOf(options, io), io, parts);
   const saved = save === undefined ? null : saveDrafts(report.families, save, io.cwd);
   writeAnswer(io, options, liveJson(report, saved), () => liveText(report, saved));
-  if (report.subscriptions.every(({ refused }) => refused !== null)) fail();
+  const unsaved = unsavedText(saved, save);
+  if (unsaved !== null && options.json !== true) io.writeError(unsaved);
+  if (unsaved !== null || report.subscriptions.every(({ refused }) => refused !== null)) fail();
   return true;
 }
 
@@ -190,6 +195,16 @@ function checkFilter(filter: string): void {
 
 /** A broker ends the older of two connections with one id. */
 function checkClientId(clientId: string, config: GatewayConfig): void {
+  if (clientId === '')
+    throw new GatewayError(
+      'usage',
+      '--client-id: is empty; leave it out, unless the broker asks for a certain one',
+    );
+  if (Buffer.byteLength(clientId) > MAX_CLIENT_ID_BYTES || /\p{Cc}/u.test(clientId))
+    throw new GatewayError(
+      'usage',
+      `--client-id: must have at most ${MAX_CLIENT_ID_BYTES} bytes, and no control characters`,
+    );
   const owner = [...config.brokers, ...outgoingOf(config)].find(
     ({ connection }) => connection.clientId === clientId,
   );
@@ -201,27 +216,29 @@ function checkClientId(clientId: string, config: GatewayConfig): void {
 }
 
 function fromOptions({ live }: WithTarget, config: GatewayConfig): BrokerConnection {
+  if (/@|%40|\uFF20/i.test(live))
+    throw new GatewayError(
+      'usage',
+      '--live: give user and password with --username and --password-file, not in the URL',
+    );
   const address = brokerAddress(live);
   if (address === null) {
     const names = config.brokers.map(({ name }) => name);
     const known = names.length === 0 ? 'none is configured' : `configured are ${names.join(', ')}`;
     throw new GatewayError(
       'usage',
-      `--live ${live.replace(/\/\/.*@/, '//…@')}: neither a URL such as mqtt://host:1883 nor a configured broker (${known})`,
+      `--live ${shownUrl({ url: live })}: neither a URL such as mqtt://host:1883 nor a configured broker (${known})`,
     );
   }
-  const { username, password } = new URL(live);
-  if (username !== '' || password !== '')
-    throw new GatewayError(
-      'usage',
-      '--live: give user and password with --username and --password-file, not in the URL',
-    );
+  if (address.scheme.startsWith('mqtt') && !['', '/'].includes(new URL(live).pathname))
+    throw new GatewayError('usage', '--live: the URL has a path, which only ws:// and wss:// have');
   return {
     url: live,
     protocolVersion: 4,
     clientId: '',
     username: null,
     password: null,
+    passwordFile: null,
     keepaliveSeconds: KEEPALIVE_SECONDS,
     cleanStart: true,
     sessionExpirySeconds: 0,
@@ -246,6 +263,7 @@ function withOptions(connection: BrokerConnection, options: LiveOptions, io: Com
       options.passwordFile === undefined
         ? connection.password
         : passwordIn(resolve(io.cwd, options.passwordFile)),
+    passwordFile: options.passwordFile === undefined ? connection.passwordFile : null,
     tls: {
       caFile: path(options.ca, tls.caFile),
       certFile: path(options.cert, tls.certFile),

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { hidePasswords } from '../broker-link/hide-passwords.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
-import { namesOf } from '../config/peers.ts';
 import { GatewayError, isGatewayError } from '../errors.ts';
 import { printable } from '../printable.ts';
-import { checkBroker } from './check-brokers.ts';
+import { checkBroker, checkPeer, checkReadBroker, checkShares } from './check-brokers.ts';
 import { checkedLive, type LiveOptions, withLiveOptions } from './check-live.ts';
 import { checkSerial } from './check-serial.ts';
 import {
@@ -57,7 +57,11 @@ async function allChecks(
     if (!isGatewayError(error, 'config-invalid')) throw error;
     const { problems } = error;
     return [
-      wrong('config', problems.length === 0 ? error.message : `${problems.length} problem(s)`, problems),
+      wrong(
+        'config',
+        problems.length === 0 ? hidePasswords(error.message) : `${problems.length} problem(s)`,
+        problems,
+      ),
     ];
   }
   const checks = [
@@ -73,16 +77,16 @@ async function allChecks(
   }
   const observers = checkObservers(config);
   if (observers !== null) checks.push(observers);
+  const shares = checkShares(config);
+  if (shares !== null) checks.push(shares);
   const serial = checkSerial(config, parts);
   if (serial !== null) checks.push(serial);
   if (options.offline === true) return checks;
   const asked = await Promise.all(config.sinks.map((sink) => askSink(sink, config, parts)));
   const brokers = await Promise.all([
-    ...config.brokers.map(({ name, connection }) => checkBroker(`broker ${name}`, connection, parts)),
+    ...config.brokers.map(({ name, connection }) => checkReadBroker(`broker ${name}`, connection, parts)),
     ...config.forward.map(({ name, connection }) => checkBroker(`forward ${name}`, connection, parts)),
-    ...(config.peers?.others ?? []).map(({ name, answers, link }) =>
-      checkBroker(`peer ${name}`, link.connection, parts, { name: answers, members: namesOf(config.peers) }),
-    ),
+    ...(config.peers?.others ?? []).map((peer) => checkPeer(peer, config, parts)),
   ]);
   return [...checks, ...asked.flat(), ...brokers];
 }

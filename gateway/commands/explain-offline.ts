@@ -9,17 +9,17 @@ import type { ExplainRequest, Explanation } from '../operations-contract.ts';
 import { NO_BOOK, NO_CLOCKS } from '../readings/mapping-deps.ts';
 import type { CommandParts } from './command-parts.ts';
 
-/** From the configuration and the schema files alone. */
+/** From the configuration and the schema files alone; with how many of these cannot be used. */
 export function explainOffline(
   config: GatewayConfig,
   parts: CommandParts,
   request: ExplainRequest,
-): Explanation {
+): { readonly explanation: Explanation; readonly schemaErrors: number } {
   const { devices, problems } = loadDevices(config);
   const book: DeviceBook =
     problems.length > 0 ? NO_BOOK : { of: (device) => devices.get(device) ?? null, version: 0 };
   const loaded = parts.loadReadings(config, { clocks: NO_CLOCKS, book, isForStore: false });
-  return explain(request, {
+  const explanation = explain(request, {
     readings: loaded.readings,
     interpret: createInterpret({
       formats: parts.createFormats(config),
@@ -33,4 +33,5 @@ export function explainOffline(
     unrouted: config.mqtt.unrouted,
     homes: createHomes(config.peers, () => false),
   });
+  return { explanation, schemaErrors: new Set(loaded.problems.map(({ file }) => file)).size };
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { canonicalSpec } from '../canonical-spec.ts';
+import type { GatewayConfig } from '../config/gateway-config.ts';
 import { GatewayError } from '../errors.ts';
 import { formatProblem } from '../formats/formats.ts';
 import type { ExplainedHome, ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
@@ -53,12 +54,30 @@ export function explainCommand(io: CommandIo, parts: CommandParts, reject: () =>
         format: options.format === undefined ? null : specOf(options.format),
         ...relayOf(options),
       };
-      const explanation = (await isRunning(config.dataDir))
-        ? await createRemoteOperations(config.dataDir).explain(request)
-        : explainOffline(config, parts, request);
-      writeAnswer(io, options, explanation, explanationText);
+      const { explanation, schemaErrors } = await explained(config, parts, request);
+      const isUnclaimed = explanation.schemas.length === 0 && schemaErrors > 0;
+      const answer = isUnclaimed ? { ...explanation, schemaErrors } : explanation;
+      writeAnswer(io, options, answer, explanationText);
       if (explanation.outcome === 'rejected') reject();
     });
+}
+
+interface Explained {
+  readonly explanation: Explanation;
+  /** Schema files that cannot be used as they are; not asked for where a schema claims the topic. */
+  readonly schemaErrors: number;
+}
+
+async function explained(
+  config: GatewayConfig,
+  parts: CommandParts,
+  request: ExplainRequest,
+): Promise<Explained> {
+  if (!(await isRunning(config.dataDir))) return explainOffline(config, parts, request);
+  const gateway = createRemoteOperations(config.dataDir);
+  const explanation = await gateway.explain(request);
+  const schemaErrors = explanation.schemas.length > 0 ? 0 : (await gateway.status()).schemaErrors;
+  return { explanation, schemaErrors };
 }
 
 /** @throws GatewayError `usage` where there is no such format. */
@@ -80,11 +99,15 @@ function relayOf({ contentType, userProperty }: ExplainOptions): Pick<ExplainReq
   return { relay: { contentType: contentType ?? null, userProperties } };
 }
 
-export function explanationText(explanation: Explanation): string {
-  const { topic, outcome, schemas, format, nearest, readings, home } = explanation;
+export function explanationText(explanation: Explanation & Partial<Pick<Explained, 'schemaErrors'>>): string {
+  const { topic, outcome, schemas, format, nearest, readings, home, schemaErrors = 0 } = explanation;
   const lines = [`topic    ${printable(topic)}`];
   if (schemas.length === 0) {
     lines.push('schema   none claims this topic');
+    if (schemaErrors > 0)
+      lines.push(
+        `         but ${schemaErrors} schema ${schemaErrors === 1 ? 'file is' : 'files are'} broken, and may be meant for it: see \`telemetry-gateway check\``,
+      );
     if (nearest !== null) lines.push(`nearest  ${printable(nearest)}`);
   } else {
     lines.push(`schema   ${schemas.map((id) => printable(id)).join(' or ')} (${format ?? ''})`);

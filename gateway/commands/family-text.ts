@@ -7,6 +7,8 @@ import { bytes, count } from './wording.ts';
 const MAX_TOPICS = 3;
 const MAX_SHOWN = 72;
 const MAX_NOTES = 12;
+const MAX_NOTE = 400;
+const MAX_CAUSES = 3;
 
 /** A family of topics, and what is drafted for it. `seconds`: how long was listened; null where nobody knows. */
 export function familyText(family: TopicFamily, seconds: number | null): string {
@@ -24,13 +26,15 @@ export function familyText(family: TopicFamily, seconds: number | null): string 
   if (topics.length > MAX_TOPICS) examples.push(`    … and ${count(topics.length - MAX_TOPICS)} more\n`);
   const head = `${printable(pattern, 128)}: ${count(topics.length)} ${topics.length === 1 ? 'topic' : 'topics'}, ${count(messages)} ${messages === 1 ? 'message' : 'messages'}${kept}, ${bytes(size)}${rate}\n`;
   if (draft === null || trial === null)
-    return `${head}${examples.join('')}    no draft: ${printable(why ?? '', 300)}\n`;
+    return `${head}${examples.join('')}    no draft: ${printable(why ?? '', MAX_NOTE)}\n`;
   const lines = [head, ...examples, `    draft ${draft.id}: ${trialText(trial)}\n`];
-  for (const { topic, payload, why: cause } of trial.exceptions.slice(0, MAX_TOPICS))
+  for (const { count: n, topic, payload, why: cause } of trial.exceptions.slice(0, MAX_CAUSES))
     lines.push(
-      `      rejected: ${printable(topic, MAX_SHOWN)} ${printableBytes(payload, MAX_SHOWN)}\n        ${printable(cause, 240)}\n`,
+      `      rejected ${count(n)} ×, such as ${printable(topic, MAX_SHOWN)} ${printableBytes(payload, MAX_SHOWN)}\n        ${printable(cause, 240)}\n`,
     );
-  for (const note of draft.notes.slice(0, MAX_NOTES)) lines.push(`      note: ${printable(note, 300)}\n`);
+  if (trial.exceptions.length > MAX_CAUSES) lines.push('      … and for other causes; --json tells them\n');
+  for (const note of draft.notes.slice(0, MAX_NOTES))
+    lines.push(`      note: ${printable(note, MAX_NOTE)}\n`);
   return lines.join('');
 }
 
@@ -39,6 +43,7 @@ function trialText({
   samples,
   accepted,
   withoutValue,
+  repeats,
   series,
 }: NonNullable<TopicFamily['trial']>): string {
   const [problem] = problems;
@@ -48,7 +53,8 @@ function trialText({
     accepted === samples
       ? `takes all ${count(samples)} samples`
       : `takes ${count(accepted)} of ${count(samples)} samples${without}`;
-  return `${took}, ${count(series)} series`;
+  const again = repeats === 0 ? '' : `, ${count(repeats)} of them as repeats of what came before`;
+  return `${took}${again}, ${count(series)} series`;
 }
 
 /** `12/s`, `3/min`, `0.5/h` */
@@ -93,6 +99,18 @@ export function savedText(saved: readonly SavedDraft[] | null, drafts: number): 
       ? ''
       : `\n--save FOLDER writes ${drafts === 1 ? 'the draft' : `the ${count(drafts)} drafts`}; read them before you use them.\n`;
   return saved
-    .map(({ file, kept }) => (kept ? `kept   ${file}: it is there already\n` : `wrote  ${file}\n`))
+    .map(({ file, kept, problem }) => {
+      if (problem !== null) return `FAILED ${file}: ${printable(problem, 300)}\n`;
+      return kept ? `kept   ${file}: it is there already\n` : `wrote  ${file}\n`;
+    })
     .join('');
+}
+
+/** Why not all could be written, for standard error; null where nothing failed. */
+export function unsavedText(saved: readonly SavedDraft[] | null, folder: string | undefined): string | null {
+  const failed = (saved ?? []).filter(({ problem }) => problem !== null);
+  const [first] = failed;
+  return first === undefined
+    ? null
+    : `telemetry-gateway: --save ${printable(folder ?? '')}: ${count(failed.length)} of ${count(saved?.length ?? 0)} drafts could not be written: ${printable(first.problem ?? '', 300)}\n`;
 }

@@ -10,7 +10,7 @@ const MAX_FAMILIES = 50;
 
 /** The report for people. */
 export function liveText(report: LiveReport, saved: readonly SavedDraft[] | null): string {
-  const { broker, clientId, seconds, messages, topics, retained, families, warnings } = report;
+  const { broker, clientId, seconds, heardSeconds, messages, topics, retained, families, warnings } = report;
   const kept = retained === 0 ? '' : `, ${count(retained)} of them retained`;
   const parts = [
     `listened ${seconds} s at ${printable(broker, 256)} as ${printable(clientId, 64)}; nothing was published, nothing stored\n`,
@@ -23,7 +23,7 @@ export function liveText(report: LiveReport, saved: readonly SavedDraft[] | null
     parts.push(
       `\nno schema claims (${count(report.unrouted)} messages; they would be ${report.unroutedBecome}, not stored):\n\n`,
     );
-    for (const family of families.slice(0, MAX_FAMILIES)) parts.push(familyText(family, seconds));
+    for (const family of families.slice(0, MAX_FAMILIES)) parts.push(familyText(family, heardSeconds));
     if (families.length > MAX_FAMILIES)
       parts.push(`… and ${count(families.length - MAX_FAMILIES)} more; --json tells all\n`);
   }

@@ -85,7 +85,7 @@ export function offlineOperations(
     schemas: () => [],
     schemaErrors: () => 0,
     nearest: () => null,
-    explain: (request) => explainOffline(config, parts, request),
+    explain: (request) => explainOffline(config, parts, request).explanation,
     replay: createReplay({
       store,
       readings: { route: (topic) => readings().route(topic) },

@@ -94,14 +94,16 @@ const COUNTS = ['looked', 'stored', 'duplicate', 'written', 'still', 'anew', 'go
 class Total {
   readonly #counts = { looked: 0, stored: 0, duplicate: 0, written: 0, still: 0, anew: 0, gone: 0 };
   readonly #causes = new CauseCounter();
+  #atMost = false;
 
   add(page: ReplayReport): void {
     for (const key of COUNTS) this.#counts[key] += page[key];
+    this.#atMost ||= page.atMost;
     this.#causes.merge(page.causes);
   }
 
   report(): ReplayReport {
-    return { ...this.#counts, causes: this.#causes.list(), next: null };
+    return { ...this.#counts, atMost: this.#atMost, causes: this.#causes.list(), next: null };
   }
 }
 
@@ -110,9 +112,12 @@ function progress({ looked, stored, still }: ReplayReport): string {
 }
 
 export function replayText(report: ReplayReport, dryRun: boolean): string {
-  const { looked, stored, duplicate, written, still, anew, gone, causes } = report;
+  const { looked, stored, duplicate, written, still, anew, gone, atMost, causes } = report;
   const rows: readonly (readonly [number, string])[] = [
-    [stored, dryRun ? 'would be stored' : 'stored'],
+    [
+      stored,
+      dryRun ? `would be stored${atMost ? ', at most: some may be repeats of others' : ''}` : 'stored',
+    ],
     [duplicate, dryRun ? 'would be found stored already' : 'were stored already'],
     [written, dryRun ? 'would be given to their sink' : 'written to their sink'],
     [

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { hidePasswords } from '../broker-link/hide-passwords.ts';
 import { isGatewayError, messageOf, problemText } from '../errors.ts';
 import type { LogDestination } from '../monitoring/logger.ts';
 import { printable } from '../printable.ts';
@@ -58,9 +59,10 @@ export async function runProgram(
   ])
     program.addCommand(command);
   forAll(program, (command) =>
-    command
-      .exitOverride()
-      .configureOutput({ writeOut: (text) => io.write(text), writeErr: (text) => io.writeError(text) }),
+    command.exitOverride().configureOutput({
+      writeOut: (text) => io.write(text),
+      writeErr: (text) => io.writeError(hidePasswords(text)),
+    }),
   );
   try {
     await program.parseAsync(withCommand(args), { from: 'user' });
@@ -87,15 +89,16 @@ function forAll(command: Command, action: (command: Command) => void): void {
   for (const sub of command.commands) forAll(sub, action);
 }
 
-/** One line; or, where files are at fault, one per problem and nothing else. */
+/** One line, without the password of an address that was mistyped; or, where files are at fault, one per problem and nothing else. */
 export function errorText(error: unknown): string {
   if (isGatewayError(error) && error.problems.length > 0)
     return error.problems.map((problem) => `${printable(problemText(problem))}\n`).join('');
-  return `telemetry-gateway: ${printable(messageOf(error))}\n`;
+  return `telemetry-gateway: ${printable(hidePasswords(messageOf(error)))}\n`;
 }
 
 function jsonError(error: unknown): string {
   if (!isGatewayError(error)) return '';
-  const { code, message, problems } = error;
+  const { code, problems } = error;
+  const message = hidePasswords(error.message);
   return `${JSON.stringify({ error: { code, message, problems } })}\n`;
 }

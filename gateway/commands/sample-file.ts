@@ -9,6 +9,8 @@ export interface Samples {
 }
 
 const MAX_PROBLEMS = 20;
+/** A list is read as a whole, in some twenty times its size. */
+const MAX_LIST_CHARACTERS = 16 * 1024 * 1024;
 /** `mosquitto_sub -F '@Y-@m-@dT@H:@M:@S@z %t %p'` puts the time first. */
 const TIME_FIRST = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) /;
 
@@ -17,17 +19,33 @@ const TIME_FIRST = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\
  *
  * - `topic payload` on each line, as `mosquitto_sub -v` prints them, perhaps behind a time;
  * - a JSON object on each line with `topic` and `payload` (a text, or JSON), perhaps `at` (ISO, or ms), `retained` and
- *   `contentType`;
+ *   `contentType`; or one JSON document, such an object or a list of them, over as many lines as it likes;
  * - with a `topic`: payloads alone. A JSON document (a list: each element), else CSV with a header, else one on each line.
  *
  * @throws GatewayError `usage` where nothing in it is a sample.
  */
 export function readSamples(text: string, { file, topic }: { file: string; topic: string | null }): Samples {
   const plain = text.replace(/^\uFEFF/, '');
-  const samples = topic === null ? linesOf(plain, file) : payloadsOf(plain, topic);
+  const samples =
+    topic === null ? (messagesOf(plain, file) ?? linesOf(plain, file)) : payloadsOf(plain, topic);
   if (samples.messages.length > 0) return samples;
   const [first] = samples.problems;
   throw new GatewayError('usage', first ?? `${file}: there is no sample in it`);
+}
+
+/** Null where it is no JSON document over several lines. */
+function messagesOf(text: string, file: string): Samples | null {
+  const whole = /\n/.test(text.trim()) ? wholeDocument(text) : null;
+  if (whole === null) return null;
+  const messages: TrafficMessage[] = [];
+  const problems: string[] = [];
+  for (const [i, element] of whole.entries()) {
+    const message = fromJson(element);
+    if (typeof message !== 'string') messages.push(message);
+    else if (problems.length < MAX_PROBLEMS)
+      problems.push(`${file}${whole.length === 1 ? '' : `, element ${i + 1},`} ${message}`);
+  }
+  return { messages, problems };
 }
 
 function linesOf(text: string, file: string): Samples {
@@ -45,6 +63,7 @@ function linesOf(text: string, file: string): Samples {
 function fromText(line: string): TrafficMessage | string {
   const time = TIME_FIRST.exec(line);
   const rest = time === null ? line : line.slice(time[0].length);
+  if (/^\s/.test(rest)) return 'begins with a blank, not with a topic; for payloads alone give --topic';
   const blank = endOfTopic(rest);
   const topic = blank === -1 ? rest : rest.slice(0, blank);
   if (blank === -1 && !topic.includes('/'))
@@ -112,8 +131,14 @@ function payloadsOf(text: string, topic: string): Samples {
   };
 }
 
+/** @throws GatewayError `usage` where a list is so long that reading it as a whole would take very much memory. */
 function wholeDocument(text: string): readonly string[] | null {
   if (!/^\s*[[{]/.test(text)) return null;
+  if (text.length > MAX_LIST_CHARACTERS && /^\s*\[/.test(text))
+    throw new GatewayError(
+      'usage',
+      "a JSON list of more than 16 MiB; make lines of it, of which some are enough: jq -c '.[]' FILE | head -n 50000",
+    );
   try {
     const value: unknown = JSON.parse(text);
     return (Array.isArray(value) ? value : [value]).map((each) => JSON.stringify(each));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { topicNameProblem } from '../broker-link/topic-filter.ts';
+import { topicNameProblem, withoutShare } from '../broker-link/topic-filter.ts';
 import { systemClock } from '../clocks/clock.ts';
 import { systemWords } from '../config/system-words.ts';
 import { GatewayError } from '../errors.ts';
@@ -12,9 +12,9 @@ import { printable } from '../printable.ts';
 import type { CommandIo } from './command-io.ts';
 import type { CommandParts } from './command-parts.ts';
 import { type CommonOptions, configOf, withCommonOptions, writeAnswer } from './common-options.ts';
-import { familyJson, familyText, savedText } from './family-text.ts';
+import { familyJson, familyText, savedText, unsavedText } from './family-text.ts';
 import { readSamples } from './sample-file.ts';
-import { saveDrafts } from './save-drafts.ts';
+import { makeDraftFolder, saveDrafts } from './save-drafts.ts';
 import { namesInForce, textsInForce, zoneOfMachine } from './schemas-in-force.ts';
 import { count } from './wording.ts';
 
@@ -41,9 +41,11 @@ function inferCommand(io: CommandIo, parts: CommandParts, fail: () => void): Com
     .option('-t, --topic <topic>', 'the files hold payloads of this topic alone')
     .option('--save <folder>', 'write the drafts there; a file that is there stays as it is')
     .action(async (files: readonly string[], options: InferOptions) => {
-      const wrong = options.topic === undefined ? null : topicNameProblem(options.topic);
+      const wrong = options.topic === undefined ? null : problemOfTopic(options.topic);
       if (wrong !== null) throw new GatewayError('usage', `--topic ${options.topic ?? ''}: ${wrong}`);
       const config = configOf(options, io);
+      // That nothing can be written there is told now, not when the samples are read.
+      if (options.save !== undefined) makeDraftFolder(options.save, io.cwd);
       const traffic = new Traffic();
       const problems: string[] = [];
       for (const file of files) {
@@ -76,8 +78,18 @@ function inferCommand(io: CommandIo, parts: CommandParts, fail: () => void): Com
         const [only] = drafts === 1 && saved === null ? families.flatMap(({ draft }) => draft ?? []) : [];
         io.write(only === undefined ? savedText(saved, drafts) : `\n${only.text}`);
       }
-      if (drafts === 0) fail();
+      const unsaved = unsavedText(saved, options.save);
+      if (unsaved !== null && options.json !== true) io.writeError(unsaved);
+      if (drafts === 0 || unsaved !== null) fail();
     });
+}
+
+function problemOfTopic(topic: string): string | null {
+  if (/^\$share(?:\/|$)/.test(topic)) {
+    const { filter, share } = withoutShare(topic);
+    return `is a subscription, and no topic${share === null ? '' : `; what comes over it has topics such as ${filter}`}`;
+  }
+  return topicNameProblem(topic);
 }
 
 async function textOf(file: string, io: CommandIo): Promise<string> {
@@ -88,6 +100,10 @@ async function textOf(file: string, io: CommandIo): Promise<string> {
   } catch (error) {
     throw new GatewayError('not-found', `${file} cannot be read: ${systemWords(error)}`, { cause: error });
   }
-  if (bytes.length > MAX_FILE_BYTES) throw new GatewayError('usage', `${file} is larger than 64 MiB`);
+  if (bytes.length > MAX_FILE_BYTES)
+    throw new GatewayError(
+      'usage',
+      `${file} is larger than 64 MiB; a part of it is enough: head -n 50000 ${file} | telemetry-gateway schema infer -`,
+    );
   return bytes.toString('utf8');
 }

@@ -93,6 +93,7 @@ export function forwardsText(forwards: readonly ForwardReport[], nowMs: number):
     [
       { title: 'forward' },
       { title: 'state' },
+      { title: 'taken', align: 'right' },
       { title: 'sent', align: 'right' },
       { title: 'dropped', align: 'right' },
       { title: 'pending', align: 'right' },
@@ -103,6 +104,7 @@ export function forwardsText(forwards: readonly ForwardReport[], nowMs: number):
     forwards.map((forward) => [
       printable(forward.name, 64),
       forward.configured ? (forward.state ?? 'not running') : 'not configured',
+      count(forward.taken),
       count(forward.sent),
       count(forward.dropped),
       count(forward.pending),

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { BrokerConnection, BrokerWill } from '../broker-link/broker-connection.ts';
 import { brokerAddress } from '../broker-link/broker-stream.ts';
 import { topicNameProblem } from '../broker-link/topic-filter.ts';
-import { isLoopback } from './loopback.ts';
+import { canonicalHost, isLoopback, isUnspecified } from './loopback.ts';
 import type { RawBrokerConnection, RawWill } from './raw-config.ts';
 import { readSecret } from './secret-file.ts';
 import { parseDuration } from './units.ts';
@@ -13,7 +13,9 @@ export type Report = { problem(pointer: string, message: string): void };
 /** They travel in two and four bytes (MQTT 3.1.1, 3.1.2.10; MQTT 5, 3.1.2.11.2). */
 const MAX_KEEPALIVE_SECONDS = 65_535;
 const MAX_EXPIRY_SECONDS = 0xffff_ffff;
+/** As the gateway's own broker takes by default. */
 const MAX_CLIENT_ID_BYTES = 128;
+const MAX_HOST_CHARS = 40;
 
 /** Where an entry with a connection stands, and what it is called. */
 export interface ConnectionContext {
@@ -42,6 +44,7 @@ export function normaliseConnection(
     clientId,
     username: raw.username ?? null,
     password: password(raw, base, problem),
+    passwordFile: file(raw.passwordFile),
     keepaliveSeconds: seconds(raw.keepalive, 5, MAX_KEEPALIVE_SECONDS, (message) =>
       problem('/keepalive', message),
     ),
@@ -81,13 +84,15 @@ export function reportSharedClientIds(
 export function brokerKey({ url }: { readonly url: string }): string {
   const address = brokerAddress(url);
   if (address === null) return url;
-  return `${isLoopback(address.host) ? 'localhost' : address.host.toLowerCase()}:${address.port}`;
+  const host = canonicalHost(address.host);
+  return `${isLoopback(host) || isUnspecified(host) ? 'localhost' : host}:${address.port}`;
 }
 
 /** The same after each restart: the broker keeps our session under it. */
 function defaultClientId(name: string): string {
   const host = hostname().replace(/[^A-Za-z0-9._-]/g, '');
-  return `telemetry-gateway-${host.slice(0, 40)}-${name}`;
+  const roomForHost = MAX_CLIENT_ID_BYTES - 'telemetry-gateway--'.length - name.length;
+  return `telemetry-gateway-${host.slice(0, Math.max(0, Math.min(MAX_HOST_CHARS, roomForHost)))}-${name}`;
 }
 
 function password(

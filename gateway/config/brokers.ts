@@ -57,6 +57,8 @@ function subscriptions(
     if (problem !== null) report.problem(where, problem);
     else if (filter.startsWith('$share/'))
       report.problem(where, 'is no shared subscription: $share/GROUP/FILTER');
+    else if (filterCovers('gateway/#', filter))
+      report.problem(where, 'is never taken: topics under gateway/ belong to a gateway itself');
     if (share !== null && /[/+#]/.test(share)) report.problem(`${at}/share`, 'must hold no /, + and #');
     if (typeof each === 'object' && each.share !== undefined && each.topic.startsWith('$share/'))
       report.problem(`${at}/share`, 'stands in topic already: keep one of them');

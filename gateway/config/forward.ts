@@ -1,8 +1,7 @@
-import { brokerAddress } from '../broker-link/broker-stream.ts';
-import { filtersOverlap, topicFilterProblem, topicNameProblem } from '../broker-link/topic-filter.ts';
-import { brokerKey, normaliseConnection, type Report } from './broker-connection.ts';
+import { topicFilterProblem, topicNameProblem } from '../broker-link/topic-filter.ts';
+import { normaliseConnection, type Report } from './broker-connection.ts';
+import { loopProblem } from './forward-loops.ts';
 import type { BrokerConfig, ForwardConfig, ListenerConfig } from './gateway-config.ts';
-import { isLoopback } from './loopback.ts';
 import type { RawForward } from './raw-config.ts';
 import { parseSize } from './units.ts';
 
@@ -23,7 +22,7 @@ export function normaliseForward(
   report: Report,
 ): readonly ForwardConfig[] {
   const names = new Set(surroundings.sinkNames.map((name) => name.toLowerCase()));
-  return forwards.map((raw, i) => {
+  const made = forwards.map((raw, i) => {
     const pointer = `/forward/${i}`;
     const key = raw.name.toLowerCase();
     if (names.has(key))
@@ -31,10 +30,13 @@ export function normaliseForward(
     names.add(key);
     const forward = normaliseOne(raw, pointer, surroundings, report);
     for (const { at, message } of topicProblems(forward)) report.problem(pointer + at, message);
-    const loop = loopProblem(forward, surroundings);
-    if (loop !== null) report.problem(pointer, loop);
     return forward;
   });
+  for (const [i, forward] of made.entries()) {
+    const loop = loopProblem(forward, made, surroundings);
+    if (loop !== null) report.problem(`/forward/${i}`, loop);
+  }
+  return made;
 }
 
 function normaliseOne(
@@ -99,46 +101,23 @@ const ITS_OWN = [
 function topicProblems({ topics, prefix }: ForwardConfig): { at: string; message: string }[] {
   const found: { at: string; message: string }[] = [];
   for (const [i, filter] of topics.entries()) {
-    const problem = topicFilterProblem(filter) ?? (filter.startsWith('$share/') ? 'cannot be shared' : null);
+    const problem = topicFilterProblem(filter) ?? forwardedProblem(filter);
     if (problem !== null) found.push({ at: `/topics/${i}`, message: problem });
   }
-  const problem = prefix === '' ? null : topicNameProblem(prefix);
+  const problem = prefix === '' ? null : (topicNameProblem(prefix) ?? prefixProblem(prefix));
   if (problem !== null) found.push({ at: '/prefix', message: problem });
   return found;
 }
 
-/** What is forwarded would come in again, and be forwarded again; null where it does not, as far as can be seen. */
-function loopProblem(
-  { connection, topics, prefix }: ForwardConfig,
-  { brokers, listeners }: ForwardSurroundings,
-): string | null {
-  // What comes back under a topic that is not forwarded goes round once at most.
-  const again = topics
-    .map((filter) => underPrefix(prefix, filter))
-    .filter((each) => topics.some((filter) => filtersOverlap(each, filter)));
-  for (const { name, connection: from, subscribe } of brokers) {
-    if (brokerKey(from) !== brokerKey(connection)) continue;
-    if (subscribe.some(({ filter }) => again.some((each) => filtersOverlap(each, filter))))
-      return `sends to the broker that is read as ${name} what is read from there: a loop. Give it a prefix, or other topics, that brokers: does not subscribe to`;
-  }
-  return isOwnListener(connection, listeners) && again.length > 0
-    ? 'sends to this gateway itself what it forwards: a loop. Give it a prefix that its topics do not take in'
+function forwardedProblem(filter: string): string | null {
+  const [first] = filter.split('/');
+  if (first === '$share') return 'cannot be shared';
+  return first === 'gateway' ? 'takes in nothing: what is under gateway/ is not forwarded' : null;
+}
+
+function prefixProblem(prefix: string): string | null {
+  const [first] = prefix.split('/');
+  return first === '$SYS' || first === '$share'
+    ? `begins with ${first}/, where brokers take nothing from their clients`
     : null;
-}
-
-/** The embedded broker, as far as a configuration shows. */
-export function isOwnListener(
-  { url }: { readonly url: string },
-  listeners: readonly ListenerConfig[],
-): boolean {
-  const to = brokerAddress(url);
-  if (to === null || !isLoopback(to.host)) return false;
-  return listeners.some(({ port }) => port !== 0 && port === to.port);
-}
-
-/** A filter that takes at least what `filter` takes, with `prefix` before it. */
-function underPrefix(prefix: string, filter: string): string {
-  const isWholeLevel = prefix === '' || prefix.endsWith('/');
-  if (isWholeLevel || !/^[+#]/.test(filter)) return prefix + filter;
-  return prefix.slice(0, prefix.lastIndexOf('/') + 1) + filter;
 }

@@ -2,9 +2,10 @@ import { dirname, join, resolve } from 'node:path';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { reportSharedClientIds } from './broker-connection.ts';
 import { normaliseBrokers } from './brokers.ts';
-import { isOwnListener, normaliseForward } from './forward.ts';
+import { normaliseForward } from './forward.ts';
 import type { GatewayConfig, ListenerConfig } from './gateway-config.ts';
 import { isLoopback } from './loopback.ts';
+import { isOwnListener } from './own-listener.ts';
 import { normalisePeers } from './peers.ts';
 import type { RawConfig, RawListener } from './raw-config.ts';
 import { normaliseSerial } from './serial.ts';
@@ -50,7 +51,10 @@ export function normalise(raw: RawConfig, context: NormaliseContext): GatewayCon
   const forward = normaliseForward(raw.forward, { base, brokers, sinkNames, listeners }, context);
   const peers = normalisePeers(
     raw.peers,
-    { base, maxPacketBytes: size(mqtt.limits.packet), maxPayloadBytes: size(limits.payloadBytes) },
+    {
+      ...{ base, maxPacketBytes: size(mqtt.limits.packet), maxPayloadBytes: size(limits.payloadBytes) },
+      ...{ maxTopicBytes: mqtt.limits.topicBytes, maxTopicLevels: mqtt.limits.topicLevels },
+    },
     context,
   );
   reportSharedClientIds(

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { QUESTION_BYTES, QUESTION_LEVELS } from '../peer-hello.ts';
 import { MAX_PARCEL_OVERHEAD_BYTES } from '../peer-parcel.ts';
 import { normaliseConnection, type Report } from './broker-connection.ts';
 import type { ForwardConfig, GatewayConfig, PeersConfig } from './gateway-config.ts';
@@ -11,15 +13,20 @@ export interface PeersContext {
   /** As `mqtt.limits.packet` and `limits.payloadBytes` have them, here and, since all are to be alike, there. */
   readonly maxPacketBytes: number;
   readonly maxPayloadBytes: number;
+  /** As `mqtt.limits.topicBytes` and `topicLevels` have them. */
+  readonly maxTopicBytes: number;
+  readonly maxTopicLevels: number;
 }
 
 /** With less, what came within one sync may be too much. */
 const MIN_BACKLOG_BYTES = 1024 * 1024;
+/** Of two names that a client id has room for, beside the first letters of the host's. */
+const MAX_NAMES_CHARS = 90;
 
 /** Completes `peers:` and checks what a schema cannot say. */
 export function normalisePeers(
   raw: RawPeers | undefined,
-  { base, maxPacketBytes, maxPayloadBytes }: PeersContext,
+  { base, maxPacketBytes, maxPayloadBytes, maxTopicBytes, maxTopicLevels }: PeersContext,
   report: Report,
 ): PeersConfig | null {
   if (raw === undefined) return null;
@@ -28,6 +35,11 @@ export function normalisePeers(
     report.problem(
       '/peers',
       `needs mqtt.limits.packet to be larger than limits.payloadBytes by ${MAX_PARCEL_OVERHEAD_BYTES / 1024}KiB or more, here and in the others: what is passed on is a payload and what is known of it`,
+    );
+  if (maxTopicBytes < QUESTION_BYTES || maxTopicLevels < QUESTION_LEVELS)
+    report.problem(
+      '/peers',
+      `needs mqtt.limits.topicBytes of ${QUESTION_BYTES} and topicLevels of ${QUESTION_LEVELS} at least: the others ask on such topics who this gateway is`,
     );
   const names = new Set([raw.name]);
   const others = raw.others.map((peer, i) => {
@@ -55,6 +67,18 @@ export function sharesAlone({ brokers, peers }: Pick<GatewayConfig, 'brokers' | 
   return peers === null && brokers.some(({ subscribe }) => subscribe.some(({ share }) => share !== null));
 }
 
+/** There are peers, and nothing is shared with them: each takes all that the brokers send. */
+export function sharesNothing({ brokers, peers }: Pick<GatewayConfig, 'brokers' | 'peers'>): boolean {
+  return (
+    peers !== null &&
+    brokers.length > 0 &&
+    brokers.every(({ subscribe }) => subscribe.every(({ share }) => share === null))
+  );
+}
+
+export const SHARES_NOTHING =
+  'no filter of brokers: has a share, so each of the peers takes all messages by itself, and what they mean to store once is stored as often: give the filters the same share at all of them';
+
 /** Of all that share, also of this gateway itself: it may stand in for another. */
 export function namesOf(peers: PeersConfig | null): ReadonlySet<string> {
   return new Set(peers === null ? [] : [peers.name, ...peers.others.map(({ name }) => name)]);
@@ -68,7 +92,16 @@ export function outgoingOf({
   return [...forward, ...(peers?.others ?? []).map(({ link }) => link)];
 }
 
-/** The client id says who sends: the peer tells its clients apart by it. */
+/**
+ * The client id says who sends, and to whom: one gateway may answer for several, and tells its clients apart by it. No name
+ * holds a colon.
+ */
+function clientName(ownName: string, peer: string): string {
+  const isShort = ownName.length + peer.length <= MAX_NAMES_CHARS;
+  const to = isShort ? peer : createHash('sha256').update(peer).digest('hex').slice(0, 12);
+  return `peer-${ownName}:${to}`;
+}
+
 function linkTo(
   raw: RawPeer,
   ownName: string,
@@ -80,7 +113,7 @@ function linkTo(
     name: `peer/${raw.name}`,
     connection: normaliseConnection(
       { ...raw, protocol: '3.1.1', cleanStart: true, sessionExpiry: '0s' },
-      { ...place, name: `peer-${ownName}` },
+      { ...place, name: clientName(ownName, raw.name) },
       report,
     ),
     topics: [],

@@ -21,6 +21,10 @@ export function wordsFor({ keyword, params, parentSchema, instancePath, data }: 
       return { message: `needs ${params.missingProperty}` };
     case 'enum':
       return { message: `must be ${listed(params.allowedValues)}` };
+    case 'minLength':
+      // A text of one character that was not enough is told of by what is expected.
+      if (data === '') return { message: 'must not be empty' };
+      break;
     case 'minItems':
       return {
         message: `must have at least one entry${parentSchema?.default === undefined ? '' : '; leave it out for the default'}`,
@@ -35,13 +39,26 @@ export function wordsFor({ keyword, params, parentSchema, instancePath, data }: 
       return { message: `must have at most ${params.limit} characters` };
   }
   const expected: unknown = parentSchema?.expected;
-  if (typeof expected === 'string') return { message: `must be ${expected}` };
+  const quotes = keyword === 'type' && wantsQuotes(data, parentSchema) ? ': write it in quotes' : '';
+  if (typeof expected === 'string') {
+    const isSaid = quotes === '' || expected.includes('quotes');
+    return { message: `must be ${expected}${isSaid ? '' : `, not ${nameOf(data)}${quotes}`}` };
+  }
   return {
     message:
       keyword === 'type'
-        ? `must be ${typeName(params.type)}, not ${nameOf(data)}`
+        ? `must be ${typeName(params.type)}, not ${nameOf(data)}${quotes}`
         : `is not valid (${keyword})`,
   };
+}
+
+/** YAML takes it for a number or a boolean, and as a text it would do. */
+function wantsQuotes(data: unknown, parentSchema: ErrorObject['parentSchema']): boolean {
+  if (typeof data !== 'number' && typeof data !== 'boolean') return false;
+  const type: unknown = parentSchema?.type;
+  if (type !== 'string' && !(Array.isArray(type) && type.includes('string'))) return false;
+  const pattern: unknown = parentSchema?.pattern;
+  return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(String(data));
 }
 
 function unknownKey(instancePath: string, key: string, parentSchema: ErrorObject['parentSchema']): Words {

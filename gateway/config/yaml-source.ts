@@ -1,4 +1,5 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { hidePasswords } from '../broker-link/hide-passwords.ts';
 import { messageOf, type Problem } from '../errors.ts';
 import { type Environment, interpolate } from './interpolate.ts';
 
@@ -23,7 +24,14 @@ export function parseYaml(text: string, file: string, environment: Environment |
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset: number, pointer: string, message: string): Problem => {
     const { line, col } = lines.linePos(offset);
-    return { file, line: Math.max(1, line), column: Math.max(1, col), pointer, message };
+    // A key, an alias or a tag may be an address that was mistyped.
+    return {
+      file,
+      line: Math.max(1, line),
+      column: Math.max(1, col),
+      pointer: hidePasswords(pointer),
+      message: hidePasswords(message),
+    };
   };
   // After a first mistake in the YAML itself the parser is lost: what else it reports misleads.
   const problems = [...document.errors, ...document.warnings]

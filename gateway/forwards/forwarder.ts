@@ -11,7 +11,8 @@ import { printable } from '../printable.ts';
 import type { Outbox, OutboxMessage, OutboxPlace, OutboxSlice } from '../store-contract.ts';
 import { DeadlyMessage } from './deadly-message.ts';
 import { type Flight, InFlight } from './in-flight.ts';
-import { type Decision, decide, messageProblem } from './refusals.ts';
+import { tryConnection } from './probe-trial.ts';
+import { decide, type Hold, messageProblem } from './refusals.ts';
 
 /** What a forwarder needs to know of a forward; `ForwardConfig` has it. */
 export interface ForwardOptions {
@@ -52,10 +53,14 @@ const LONGEST_HOLD_MS = 60_000;
 const UNANSWERED_MS = 120_000;
 const LOOK_EVERY_MS = 15_000;
 const MAX_TOPIC_SHOWN = 200;
+const RIGHTS_REMEDY = ': allow this user to publish it there';
+const TOPIC_REMEDY = `${RIGHTS_REMEDY}, or take it out of topics`;
+const DISCONNECTED = 'the broker disconnected: ';
+const NO_QOS_1 = 'the broker takes no QoS 1, and forwards have no other: allow it there (its maximum QoS)';
 /** Messages that one turn of the event loop looks at. */
 const MOST_A_TURN = 1_024;
 
-interface Hold {
+interface Held {
   readonly reason: string;
   readonly state: 'retrying' | 'refused';
   readonly sinceMs: number;
@@ -74,7 +79,10 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   const { outbox, events, clock, random } = deps;
   const stopping = new AbortController();
   const flights = new InFlight();
-  const deadly = new DeadlyMessage();
+  const deadly = new DeadlyMessage(clock, connection.clientId);
+  let connectionOver = new AbortController();
+  /** The last connection was made, and then ended. */
+  let wasCut = false;
   let session: BrokerSession | null = null;
   let slice: OutboxSlice | null = null;
   let next = 0;
@@ -85,12 +93,12 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   let settled: OutboxPlace | null = null;
   let refused = 0;
   let settling: Promise<void> | null = null;
-  let hold: Hold | null = null;
+  let hold: Held | null = null;
   let holds = 0;
   /** Given to the connection and not answered. */
   let onWire = 0;
   /** The store cannot be read: nobody but an operator can mend that. */
-  let broken: Hold | null = null;
+  let broken: Held | null = null;
   let isScheduled = false;
   let lastSentMs: number | null = null;
   let lastAnswerMs = 0;
@@ -102,14 +110,17 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     onConnected(made) {
       session = made;
       onWire = 0;
+      connectionOver = new AbortController();
       again();
-      if (made.limits.maxQos === 0)
-        holdBack({ kind: 'hold', words: 'the broker takes no QoS 1', needsSomebody: true });
+      if (made.limits.maxQos === 0) holdBack({ kind: 'hold', words: NO_QOS_1, needsSomebody: true });
+      else if (deadly.connected()) void tryConnection(made, trial, connectionOver.signal);
       pump();
     },
     onState: sayState,
     onFailure: (hook, error) => events.emit('hook.failed', { hook, error: messageOf(error) }),
   });
+
+  const trial = { outbox, clock, deadly, retain, goOn: pump, holdAt, drop: link.drop };
 
   function sayState({ state, reason }: LinkStatus): void {
     const url = shownUrl(connection);
@@ -117,8 +128,12 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
       events.emit('forward.connected', { forward: name, url });
       return;
     }
+    wasCut = session !== null;
     lost();
-    if (state === 'retrying') events.emit('forward.retrying', { forward: name, url, reason });
+    const { trouble } = deadly;
+    const words = wasCut && trouble !== null ? withFarewell(trouble.words, reason) : reason;
+    if (state === 'retrying')
+      events.emit(wasCut ? 'forward.lost' : 'forward.retrying', { forward: name, url, reason: words });
     else if (state === 'refused') events.emit('forward.refused', { forward: name, reason });
   }
 
@@ -126,10 +141,11 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   function lost(): void {
     if (session === null) return;
     session = null;
+    connectionOver.abort();
     whenIdle();
     const { head } = flights;
-    if (!givesUp || !deadly.lost(head, clock.monotonicMs()) || head === null) return;
-    giveUp(head, 'the broker ends the connection whenever it gets it');
+    if (!givesUp || stopping.signal.aborted || !deadly.lost(head) || head === null) return;
+    giveUp(head, `the broker cuts the connection at its ${head.bytes} bytes, each time, and takes others`);
     answered();
   }
 
@@ -152,6 +168,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   function pump(): void {
     const to = session;
     if (to === null || to.closed || hold !== null || broken !== null || stopping.signal.aborted) return;
+    if (deadly.isSilent) return;
     const most = deadly.isSentAlone ? 1 : Math.max(1, Math.min(maxInFlight, to.limits.receiveMaximum));
     for (let i = 0; flights.size < most; i += 1) {
       const found = takeNext();
@@ -190,7 +207,8 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
 
   function send(to: BrokerSession, message: OutboxMessage, place: OutboxPlace): void {
     const { topic, payload } = message;
-    const flight: Flight = { topic, place, sentAtMs: clock.monotonicMs(), outcome: 'waiting' };
+    const sentAtMs = clock.monotonicMs();
+    const flight: Flight = { topic, bytes: payload.length, place, sentAtMs, outcome: 'waiting' };
     flights.add(flight);
     const problem = messageProblem(message, to.limits);
     if (problem !== null) {
@@ -220,13 +238,13 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     }
     // It has ended; the link says so in a moment.
     if (result.reasonCode === null && session?.closed === true) return;
+    deadly.answered();
     const decision = decide(result);
     if (decision.kind === 'drop') giveUp(flight, decision.words);
     else if (givesUp && !isWanted(flight.topic))
       giveUp(flight, `${decision.words}, and no longer configured`);
     else {
-      const words = `${decision.words} (topic ${printable(flight.topic, MAX_TOPIC_SHOWN)})`;
-      holdBack({ ...decision, words });
+      holdAt(flight.topic, decision);
       return;
     }
     answered();
@@ -244,13 +262,19 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     flight.outcome = { refused: words };
   }
 
+  function holdAt(topic: string, decision: Hold): void {
+    const remedy = decision.needsSomebody ? (givesUp ? TOPIC_REMEDY : RIGHTS_REMEDY) : '';
+    const words = `${decision.words} (topic ${printable(topic, MAX_TOPIC_SHOWN)})${remedy}`;
+    holdBack({ ...decision, words });
+  }
+
   /** Sends nothing for a while, then everything again from the first that is not done with. */
-  function holdBack({ words, needsSomebody }: Extract<Decision, { kind: 'hold' }>): void {
+  function holdBack({ words, needsSomebody }: Hold): void {
     if (hold !== null) return;
     const state = needsSomebody ? 'refused' : 'retrying';
     hold = { reason: words, state, sinceMs: clock.nowMs() };
     if (needsSomebody) events.emit('forward.refused', { forward: name, reason: words });
-    else events.emit('forward.retrying', { forward: name, url: shownUrl(connection), reason: words });
+    else events.emit('forward.held', { forward: name, url: shownUrl(connection), reason: words });
     const longest = Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(holds, 20));
     holds += 1;
     const waitMs = needsSomebody ? Math.max(longest, LONGEST_HOLD_MS / 2) : longest;
@@ -354,7 +378,19 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   };
 
   function describe(status: LinkStatus): Pick<ForwardStatus, 'state' | 'reason' | 'sinceMs'> {
-    if (hold === null || status.state !== 'connected') return status;
-    return { state: hold.state, reason: hold.reason, sinceMs: hold.sinceMs };
+    const isConnected = status.state === 'connected';
+    if (isConnected && hold !== null) return hold;
+    const { trouble } = deadly;
+    if (trouble === null || !(isConnected || (status.state === 'retrying' && wasCut))) return status;
+    return {
+      state: 'retrying',
+      reason: withFarewell(trouble.words, status.reason),
+      sinceMs: trouble.sinceMs,
+    };
   }
+}
+
+/** MQTT 5 brokers may say why they end a connection. */
+function withFarewell(words: string, reason: string | null): string {
+  return reason?.startsWith(DISCONNECTED) === true ? `${words}; ${reason}` : words;
 }

@@ -3,6 +3,8 @@ import type { OutboxPlace } from '../store-contract.ts';
 /** A message on its way to the other broker. */
 export interface Flight {
   readonly topic: string;
+  /** Of its payload. */
+  readonly bytes: number;
   /** The place behind it. */
   readonly place: OutboxPlace;
   readonly sentAtMs: number;

@@ -4,9 +4,14 @@ import type { OutboxMessage } from '../store-contract.ts';
 /** What to make of a message that the other broker did not take. */
 export type Decision =
   /** It never will: on with the next. */
-  | { readonly kind: 'drop'; readonly words: string }
-  /** Wait, and send it again. `needsSomebody`: that helps only when somebody has acted. */
-  | { readonly kind: 'hold'; readonly words: string; readonly needsSomebody: boolean };
+  { readonly kind: 'drop'; readonly words: string } | Hold;
+
+/** Wait, and send it again. `needsSomebody`: that helps only when somebody has acted. */
+export interface Hold {
+  readonly kind: 'hold';
+  readonly words: string;
+  readonly needsSomebody: boolean;
+}
 
 /** Reason codes of PUBACK (MQTT 5, 3.4.2.1, and 2.4) that lie in the message itself. */
 const TOPIC_NAME_INVALID = 0x90;

@@ -1,8 +1,8 @@
 import { nameProblem } from '../line-protocol/encode.ts';
 import type { PropertyProfile } from './property-profile.ts';
-import { type PropertyType, typeOfProperty } from './property-type.ts';
+import { noteOnText, type PropertyType, typeOfProperty } from './property-type.ts';
 import { quantityOfValues, wordsOf } from './quantities.ts';
-import type { TimeGuess } from './time-guess.ts';
+import type { TimeGuess } from './told-times.ts';
 
 /** A schema, or a part of one, on its way to a file. */
 export type SchemaPart = Record<string, unknown>;
@@ -20,6 +20,7 @@ export interface DraftedProperties {
 interface Context {
   readonly readings: number;
   readonly time: TimeGuess | null;
+  readonly mixedTimes: readonly (readonly string[])[];
   /** Properties at the top that become tags. */
   readonly tags: ReadonlySet<string>;
   /** Names in the database that are taken, in lower case. */
@@ -39,18 +40,21 @@ export function draftProperties(
   {
     readings,
     time,
+    mixedTimes,
     taken,
     tagProperties: tags,
-    hasMore,
+    unseen,
   }: {
     readonly readings: number;
     readonly time: TimeGuess | null;
+    /** Left out without a note: one says already why. */
+    readonly mixedTimes: readonly (readonly string[])[];
     /** Tags, by name: no field can be called so. */
     readonly taken: readonly string[];
     /** Properties at the top that become tags. */
     readonly tagProperties: readonly string[];
-    /** Some names were too many to be looked at. */
-    readonly hasMore: boolean;
+    /** Names that were too many to be looked at. */
+    readonly unseen: ReadonlySet<string>;
   },
 ): DraftedProperties {
   const notes: string[] = [];
@@ -58,11 +62,12 @@ export function draftProperties(
   const context: Context = {
     readings,
     time,
+    mixedTimes,
     tags: new Set(tags),
     taken: new Set([...RESERVED, ...taken.map((tag) => tag.toLowerCase())]),
     fahrenheit: unitProperty?.words.size === 1 && unitProperty.words.has('F'),
   };
-  if (hasMore) notes.push('It has more properties than are looked at; what is not declared is ignored.');
+  if (unseen.size > 0) notes.push(noteOnUnseen(unseen, members.size));
   const { properties, fields } = declare(members, context, notes);
   const required = [...members.values()]
     .filter(
@@ -86,6 +91,12 @@ function declare(
   let fields = 0;
   for (const member of members.values()) {
     const pointer = `/${member.path.join('/')}`;
+    const { time } = context;
+    if (time !== null && samePath(time.path, member.path)) {
+      properties[member.name] = timeProperty(member, time);
+      continue;
+    }
+    if (context.mixedTimes.some((path) => samePath(path, member.path))) continue;
     const type = member.moreMembers
       ? ({ kind: 'none', why: 'it has very many members: those of a table, not of a reading' } as const)
       : typeOfProperty(member);
@@ -97,6 +108,8 @@ function declare(
       notes.push(`${pointer} is left out: ${type.why}.`);
       continue;
     }
+    const note = noteOn(member, type, pointer);
+    if (note !== null) notes.push(note);
     if (type.kind === 'object') {
       const inner = declare(member.members, context, notes);
       if (Object.keys(inner.properties).length === 0) continue;
@@ -104,24 +117,40 @@ function declare(
       fields += inner.fields;
       continue;
     }
-    const isTime = context.time !== null && samePath(context.time.path, member.path);
     const isTag = member.path.length === 1 && context.tags.has(member.name);
-    properties[member.name] = isTime
-      ? timeProperty(member, context.time)
-      : { ...property(member, type, context), ...(isTag ? {} : renamed(member, context.taken)) };
-    if (!isTime && !isTag) fields += 1;
+    properties[member.name] = {
+      ...property(member, type, context),
+      ...(isTag ? {} : renamed(member, context.taken)),
+    };
+    if (!isTag) fields += 1;
   }
   return { properties, fields };
+}
+
+function noteOnUnseen(unseen: ReadonlySet<string>, seen: number): string {
+  const names = [...unseen].map((name) => name.slice(0, 40));
+  const shown = names.length > 3 ? `${names[0]}, ${names[1]}, … ${names.at(-1)}` : names.join(', ');
+  return `It has more properties than the ${seen} that are looked at: ${names.length} are left out (${shown}), and ignored unless you declare them.`;
+}
+
+function noteOn(member: PropertyProfile, type: PropertyType, pointer: string): string | null {
+  if (type.kind === 'string') return noteOnText(member);
+  if (type.kind !== 'number' || type.exceptions === 0) return null;
+  const example = [...member.words].find((word) => !Number.isFinite(Number(word)));
+  const shown = example === undefined ? '' : `, such as "${example.slice(0, 24)}"`;
+  return `${pointer} is a number in most readings; ${type.exceptions} of ${member.seen} hold something else${shown}, and would be rejected. List it as "missing" to take them without this value.`;
 }
 
 function samePath(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
-function timeProperty({ fractions }: PropertyProfile, time: TimeGuess | null): SchemaPart {
-  const description = 'When it was measured.';
-  if (time?.unit === 'iso') return { type: 'string', description };
-  return { type: fractions > 0 || time?.unit === 's' ? 'number' : 'integer', description };
+function timeProperty({ fractions, absences }: PropertyProfile, { unit, asText }: TimeGuess): SchemaPart {
+  const description = { description: 'When it was measured.', ...missing([...absences.keys()]) };
+  if (unit === 'iso') return { type: 'string', ...description };
+  if (asText === 'all') return { type: 'string', format: 'int64', ...description };
+  if (asText === 'some') return { type: ['integer', 'string'], format: 'int64', ...description };
+  return { type: fractions > 0 || unit === 's' ? 'number' : 'integer', ...description };
 }
 
 /** Another name, where its own is taken. */

@@ -1,10 +1,17 @@
-import { draftProperties, type SchemaPart, tagProperties } from './draft-properties.ts';
-import { guessIdentity } from './identity-guess.ts';
+import {
+  type DraftedProperties,
+  draftProperties,
+  type SchemaPart,
+  tagProperties,
+} from './draft-properties.ts';
+import { noteOnIdentity } from './identity-note.ts';
 import { type Roles, rolesOf } from './level-roles.ts';
 import type { FormatSpec } from './payload-shape.ts';
+import { isPlainObject } from './plain-object.ts';
 import { type PropertyProfile, ReadingProfile } from './property-profile.ts';
-import { readingsOf } from './reading-values.ts';
-import { guessTime, noteOnZonelessTime, type TimeGuess } from './time-guess.ts';
+import { readingsOf, type SeenReading, valueUnder } from './reading-values.ts';
+import { guessTime } from './time-guess.ts';
+import type { TimeGuess } from './told-times.ts';
 import type { TopicCluster } from './topic-clusters.ts';
 import { isIdLike } from './topic-words.ts';
 
@@ -30,6 +37,10 @@ export interface DraftOptions {
 const DEVICE_PROPERTY =
   /^(?:device_?id|device|dev_?id|dev_?eui|sensor_?id|node_?id|mac|serial|serial_?number|sn|id)$/i;
 
+/** A name that tells nothing: a UUID, an EUI. */
+const LONG_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^(?=.*\d)[0-9a-f]{12,}$/i;
+const MAX_MEASUREMENT = 60;
+
 /** In fewer readings no device need have come twice. */
 const LEAST_TO_REPEAT = 5;
 
@@ -47,23 +58,30 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
   if (device === null) return 'no level of the topic, and no property, names the device';
   const isBare = first.kind === 'bare';
   const leaves = profile.leaves();
-  const time = isBare ? null : guessTime(leaves, readings, options.zoneOf);
+  const guess = isBare ? NO_TIME : guessTime(leaves, readings, options.zoneOf);
   const propertyTags = isBare ? [] : tagProperties(profile.members, [...roles.tags, ...device.taken]);
-  const drafted = draftProperties(profile.members, {
-    readings: profile.readings,
-    time,
-    taken: [...device.tags, ...propertyTags, 'device'],
-    tagProperties: [...propertyTags, ...device.taken],
-    hasMore: profile.moreMembers,
-  });
+  const declared = (withTime: TimeGuess | null): DraftedProperties =>
+    draftProperties(profile.members, {
+      readings: profile.readings,
+      time: withTime,
+      mixedTimes: guess.mixed,
+      taken: [...device.tags, ...propertyTags, 'device', ...(withTime?.hasWrongTimes ? ['device_time'] : [])],
+      tagProperties: [...propertyTags, ...device.taken],
+      unseen: profile.unseen,
+    });
+  const attempt = declared(guess.time);
+  // What holds the time may be nothing that can be declared.
+  const time = guess.time !== null && isDeclared(guess.time.path, attempt.properties) ? guess.time : null;
+  const drafted = time === guess.time ? attempt : declared(null);
   if (drafted.fields === 0) return `nothing to store as a field: ${drafted.notes.join(' ')}`;
-  const identity = guessIdentity(leaves, readings);
   const measurement = unused(measurementOf(device.pattern, isBare), options.takenNames);
   const id = `${measurement.replaceAll('_', '-')}.v1`;
   const notes = [
     ...device.notes,
-    ...[time === null ? noteOnZonelessTime(leaves) : time.note].filter((note) => note !== null),
+    ...guess.notes,
+    ...[noteOnIdentity(leaves, readings, namerOf(device, roles))].filter((note) => note !== null),
     ...drafted.notes,
+    ...noteOnFormat(first.format),
     ...(valueLevel === null && isBare ? ['No level names the value: it is stored as "value".'] : []),
   ];
   const format = isBare && valueLevel === null ? { csv: { columns: ['value'] } } : first.format;
@@ -78,7 +96,6 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
       ...(device.pointer === null ? {} : { device: device.pointer }),
       ...tagsPart([...device.tags, ...propertyTags]),
       ...(time === null ? {} : { time: timePart(time) }),
-      ...(identity === null ? {} : { identity }),
       ...formatPart(format),
     },
     type: 'object',
@@ -94,10 +111,42 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
   };
 }
 
+const NO_TIME = { time: null, mixed: [], notes: [] } as const;
+
+function isDeclared([name, ...rest]: readonly string[], properties: SchemaPart): boolean {
+  if (name === undefined || !Object.hasOwn(properties, name)) return false;
+  const property = properties[name];
+  if (rest.length === 0) return true;
+  return (
+    isPlainObject(property) && isPlainObject(property.properties) && isDeclared(rest, property.properties)
+  );
+}
+
+/** Which device a reading is of, as the gateway will tell. */
+function namerOf({ pointer, names }: Device, { deviceLevel }: Roles): (reading: SeenReading) => string {
+  return ({ topic, value }) =>
+    pointer === null ? (topic.split('/')[deviceLevel ?? 0] ?? '') : String(valueUnder(value, names));
+}
+
+function noteOnFormat(format: FormatSpec | null): readonly string[] {
+  const csv = isPlainObject(format) && isPlainObject(format.csv) ? format.csv : null;
+  if (csv === null || !Array.isArray(csv.columns)) return [];
+  const [only] = csv.columns;
+  if (csv.columns.length > 1)
+    return [
+      `Read as ${csv.columns.length} columns without names: give them names in "format" and in "properties".`,
+    ];
+  return [
+    `The comma is taken for that of decimals ("11,97" is 11.97), and the value is called "${only}". If it parts two columns, name both in "format".`,
+  ];
+}
+
 interface Device {
   readonly pattern: string;
   /** JSON Pointer; null: the level of the topic. */
   readonly pointer: string | null;
+  /** The names on its way. */
+  readonly names: readonly string[];
   readonly tags: readonly string[];
   /** Names that no tag can have. */
   readonly taken: readonly string[];
@@ -119,7 +168,8 @@ function deviceOf(
     if (named !== undefined && valueLevel === null && properties.size > 1)
       return {
         pattern: members[0]?.topic ?? '',
-        pointer: `/${named.name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        pointer: `/${escaped(named.name)}`,
+        names: [named.name],
         tags: [],
         taken: [named.name],
         notes: [`The device is told by /${named.name}: its topic is the same for all.`],
@@ -130,10 +180,28 @@ function deviceOf(
   return {
     pattern: roles.pattern,
     pointer: null,
+    names: [],
     tags: roles.tags,
     taken: [],
-    notes: roles.isOneDevice ? [only] : [],
+    notes: roles.isOneDevice ? [only, ...noteOnInnerDevice(properties)] : [],
   };
+}
+
+/** An object that names devices is not taken by itself: whose name it is, its place does not tell. */
+function noteOnInnerDevice(properties: ReadonlyMap<string, PropertyProfile>): readonly string[] {
+  for (const { members } of properties.values())
+    for (const inner of members.values())
+      if (DEVICE_PROPERTY.test(inner.name) && inner.texts === inner.seen && namesDevices(inner)) {
+        const pointer = `/${inner.path.map(escaped).join('/')}`;
+        return [
+          `${pointer} names different things on one topic: if that is the device, say "device": "${pointer}".`,
+        ];
+      }
+  return [];
+}
+
+function escaped(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 /** An `id` that is another one each time is that of the message, and would make a series of each. */
@@ -155,7 +223,7 @@ function timePart({ path, unit, zone, hasWrongTimes }: TimeGuess): SchemaPart {
   const property =
     path.length === 1 && only !== undefined && !only.startsWith('/')
       ? only
-      : path.map((name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+      : path.map((name) => `/${escaped(name)}`).join('');
   return {
     property,
     unit,
@@ -166,12 +234,17 @@ function timePart({ path, unit, zone, hasWrongTimes }: TimeGuess): SchemaPart {
 
 function measurementOf(pattern: string, isBare: boolean): string {
   const words = pattern.split('/').filter((level) => !level.startsWith('{'));
-  const name = words
-    .join('_')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '_')
-    .replace(/^_+|_+$/g, '')
-    .slice(0, 60);
+  const plain = words.map((word) =>
+    word
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '_')
+      .replace(/^_+|_+$/g, ''),
+  );
+  const telling = plain.filter((word, i) => word !== '' && !LONG_ID.test(words[i] ?? ''));
+  const kept = telling.length > 0 ? telling : plain.filter((word) => word !== '');
+  // The last levels tell kinds of messages apart.
+  while (kept.length > 1 && kept.join('_').length > MAX_MEASUREMENT) kept.shift();
+  const name = kept.join('_').slice(0, MAX_MEASUREMENT).replace(/_+$/, '');
   if (name === '') return isBare ? 'values' : 'readings';
   return /^\d/.test(name) ? `m_${name}` : name;
 }

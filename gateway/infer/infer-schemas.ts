@@ -1,10 +1,18 @@
 import { type DraftOptions, draftSchema, type SchemaDraft } from './draft-schema.ts';
 import { rolesOf } from './level-roles.ts';
 import { clusterTopics, type TopicCluster } from './topic-clusters.ts';
-import { profileOf, type TopicProfile } from './topic-profile.ts';
+import { underFilters } from './topic-filters.ts';
+import { ownValueName, profileOf, type TopicProfile } from './topic-profile.ts';
 import { whyNoReadings } from './topic-words.ts';
 import type { TopicTraffic } from './traffic.ts';
-import { type DraftTrial, type TrialDeps, tryDrafts } from './verify-drafts.ts';
+import { valueLevels } from './value-level.ts';
+import {
+  type DraftTrial,
+  type DraftTrials,
+  type TrialDeps,
+  tryDrafts,
+  whyUnloadable,
+} from './verify-drafts.ts';
 
 /** Topics that carry one kind of message. */
 export interface TopicFamily {
@@ -38,41 +46,100 @@ export function inferSchemas(topics: readonly TopicTraffic[], deps: InferDeps): 
     if (alike === undefined) closed.set(why, [traffic]);
     else alike.push(traffic);
   }
-  const drafted = clustersByPattern(clusterTopics(open)).map(({ pattern, cluster, rival }) => ({
-    pattern,
-    topics: cluster.members.map(({ traffic }) => traffic),
-    outcome:
-      rival === null
-        ? draftSchema(cluster, deps)
-        : `its topics look like those of ${rival}, and its payloads do not: one schema cannot read both`,
-  }));
+  const drafted = clustersByPattern(clusterTopics(withNames(open, deps))).map(
+    ({ pattern, cluster, rival }) => ({
+      pattern,
+      topics: cluster.members.map(({ traffic }) => traffic),
+      outcome:
+        rival === null
+          ? draftSchema(cluster, deps)
+          : `its topics look like those of ${rival}, and its payloads do not: one schema cannot read both`,
+    }),
+  );
   const drafts = drafted.flatMap(({ outcome }) => (typeof outcome === 'string' ? [] : [outcome]));
-  const trials = tryDrafts(drafts, topics, deps);
+  const { trials, claims, unusable } = triedDrafts(drafts, topics, deps);
   const families = drafted.map(({ pattern, topics: members, outcome }): TopicFamily => {
-    if (typeof outcome === 'string')
-      return { pattern, topics: members, draft: null, trial: null, why: outcome };
+    const why = typeof outcome === 'string' ? outcome : (unusable.get(outcome.id) ?? null);
+    if (typeof outcome === 'string' || why !== null)
+      return {
+        pattern,
+        topics: members,
+        draft: null,
+        trial: null,
+        why: (why ?? '').replace(/\.$/, '') + claimed(members, claims),
+      };
     const trial = trials.get(outcome.id) ?? null;
     return { pattern: outcome.topic, topics: members, draft: outcome, trial, why: null };
   });
-  const others = [...closed].map(
-    ([why, members]): TopicFamily => ({
-      pattern: commonFilter(members.map(({ topic }) => topic)),
-      topics: members,
-      draft: null,
-      trial: null,
-      why,
-    }),
+  const others = [...closed].flatMap(([why, members]) =>
+    underFilters(members).map(
+      ({ filter, topics: alike }): TopicFamily => ({
+        ...{ pattern: filter, topics: alike, draft: null, trial: null },
+        why: why + claimed(alike, claims),
+      }),
+    ),
   );
   return [...families, ...others].sort((a, b) => messagesOf(b) - messagesOf(a));
+}
+
+/**
+ * What cannot be loaded, for whatever reason, is not handed out: the others are tried without it. Nor is what gets none of
+ * its topics, because patterns of others fit them better.
+ */
+function triedDrafts(
+  drafts: readonly SchemaDraft[],
+  topics: readonly TopicTraffic[],
+  deps: InferDeps,
+): DraftTrials & { readonly unusable: ReadonlyMap<string, string> } {
+  const unusable = new Map<string, string>();
+  const all = tryDrafts(drafts, topics, deps);
+  for (const draft of drafts) {
+    if ((all.trials.get(draft.id)?.problems.length ?? 0) === 0) continue;
+    const why = whyUnloadable(draft, deps.formatProblem);
+    if (why !== null) unusable.set(draft.id, `what was drafted cannot be loaded (${why})`);
+  }
+  const loadable = drafts.filter(({ id }) => !unusable.has(id));
+  const result = unusable.size === 0 ? all : tryDrafts(loadable, topics, deps);
+  for (const { id } of loadable) {
+    const trial = result.trials.get(id);
+    if (trial?.samples === 0 && trial.problems.length === 0)
+      unusable.set(id, 'another draft fits these topics better');
+  }
+  return { ...result, unusable };
+}
+
+/** In words that a draft made for other topics has these too. */
+function claimed(topics: readonly TopicTraffic[], claims: DraftTrials['claims']): string {
+  const found = topics.flatMap(({ topic }) => claims.get(topic) ?? []);
+  const [first] = found;
+  if (first === undefined) return '';
+  const samples = found.reduce((sum, each) => sum + each.samples, 0);
+  const rejected = found.reduce((sum, each) => sum + each.rejected, 0);
+  const which = found.length === topics.length ? 'these topics' : `${found.length} of these topics`;
+  const what =
+    rejected === 0 ? 'and takes their samples' : `and would reject ${rejected} of ${samples} samples`;
+  return `; the draft ${first.draft} claims ${which} too, ${what}`;
+}
+
+/** Numbers with a decimal comma have a name, as bare ones have: that of the level which names the value. */
+function withNames(profiles: readonly TopicProfile[], { formats }: InferDeps): readonly TopicProfile[] {
+  const named = valueLevels(profiles);
+  return profiles.map((profile) => {
+    const level = profile.levels[named.get(profile) ?? -1];
+    return level === undefined || ownValueName(profile) === null
+      ? profile
+      : profileOf(profile.traffic, formats, level);
+  });
 }
 
 export function messagesOf({ topics }: Pick<TopicFamily, 'topics'>): number {
   return topics.reduce((sum, { messages }) => sum + messages, 0);
 }
 
-function whyUnreadable({ kind, traffic, levels }: TopicProfile): string | null {
+function whyUnreadable({ kind, traffic, levels, foreign }: TopicProfile): string | null {
   if (traffic.samples.length === 0 && traffic.empty === traffic.messages) return 'only empty payloads came';
   if (traffic.samples.length === 0) return 'none of their payloads was kept to be looked at';
+  if (kind === 'other' && foreign !== null) return foreign;
   if (kind === 'other') return 'payloads that are no values: binary, long texts, or lists';
   if (levels.some((level) => level === '' || /[{}]/.test(level) || /[+#\p{Cc}]/u.test(level)))
     return 'topics with an empty level, or characters that a schema cannot name';
@@ -121,19 +188,4 @@ function merged(a: TopicCluster, b: TopicCluster): TopicCluster {
     valueLevel: a.valueLevel,
     members: [...a.members, ...b.members],
   };
-}
-
-/** A filter that takes in all of them. */
-function commonFilter(topics: readonly string[]): string {
-  const [first = '', ...others] = topics;
-  if (others.length === 0) return first;
-  const levels = first.split('/');
-  let common = levels.length;
-  for (const topic of others) {
-    const other = topic.split('/');
-    let same = 0;
-    while (same < common && other[same] === levels[same]) same += 1;
-    common = same;
-  }
-  return [...levels.slice(0, common), '#'].join('/');
 }

@@ -1,5 +1,6 @@
 import { RESERVED_CAPTURES } from './reserved-captures.ts';
 import type { TopicCluster } from './topic-clusters.ts';
+import { ownValueName } from './topic-profile.ts';
 import { captureNameFrom, isCollectionWord, isIdLike, isKindWord, isValueWord } from './topic-words.ts';
 
 /** What a level of a family's topics is. */
@@ -22,8 +23,13 @@ export interface Roles {
 /** Which level is the device, which names the value, which are tags; the rest stays as it is. */
 export function rolesOf({ levels, valueLevel, members }: TopicCluster): Roles {
   const values = levels.map((_, i) => new Set(members.map((member) => member.levels[i] ?? '')));
+  const [first] = members;
+  const ownName = first === undefined ? null : ownValueName(first);
   const open = levels.flatMap((level, i) => (level === null && i !== valueLevel ? [i] : []));
-  const deviceLevel = open.length > 0 ? mostVaried(open, values) : onlyDevice(levels, valueLevel);
+  const deviceLevel =
+    open.length > 0
+      ? mostVaried(open, values)
+      : onlyDevice(levels, ownName === null ? valueLevel : levels.lastIndexOf(ownName));
   const names = new Set<string>(['device', 'field']);
   const roles = levels.map((level, i): LevelRole => {
     const count = values[i]?.size ?? 0;

@@ -1,4 +1,4 @@
-import { isPlainObject } from './payload-shape.ts';
+import { isPlainObject } from './plain-object.ts';
 
 /** What was seen of one property. */
 export interface PropertyProfile {
@@ -36,25 +36,37 @@ const MAX_ABSENCES = 10;
 const MAX_DEPTH = 8;
 /** More names in one object are those of things: a table, not a reading. */
 const MAX_MEMBERS = 100;
+/** At the top, where the channels of a logger are. */
+const MAX_TOP_MEMBERS = 500;
 /** Of a whole reading. */
-const MAX_PROPERTIES = 400;
+const MAX_PROPERTIES = 1_000;
+/** Names beyond that are not even counted. */
+const MAX_UNSEEN = 2_000;
 
 const ABSENCE = /^(?:nan|-?inf(?:inity)?|unavailable|unknown|none|null|undefined|n\/a|na|error|-|)$/i;
 const DECIMAL = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/;
 /** A number with zeros before it is a name. */
 const LEADING_ZERO = /^[-+]?0\d/;
 
+/** A text that says there is no value: `unavailable`. */
+export function isAbsence(text: string): boolean {
+  return ABSENCE.test(text);
+}
+
 /** Gathers what readings hold; bounded, whatever they invent. */
 export class ReadingProfile {
   readings = 0;
   readonly members = new Map<string, PropertyProfile>();
-  moreMembers = false;
+  /** At the top: names that are not looked at, because they were too many. */
+  readonly unseen = new Set<string>();
   #properties = 0;
 
   add(reading: unknown): void {
     if (!isPlainObject(reading)) return;
     this.readings += 1;
-    this.#addMembers(this, reading, []);
+    this.#addMembers(this.members, reading, [], MAX_TOP_MEMBERS, (name) => {
+      if (this.unseen.size < MAX_UNSEEN) this.unseen.add(name);
+    });
   }
 
   /** Every property that holds a value itself, in the order they were first seen. */
@@ -71,20 +83,22 @@ export class ReadingProfile {
   }
 
   #addMembers(
-    to: { readonly members: Map<string, PropertyProfile>; moreMembers: boolean },
+    members: Map<string, PropertyProfile>,
     object: Readonly<Record<string, unknown>>,
     path: readonly string[],
+    maxMembers: number,
+    onUnseen: (name: string) => void,
   ): void {
     for (const [name, value] of Object.entries(object)) {
-      let member = to.members.get(name);
+      let member = members.get(name);
       if (member === undefined) {
-        if (to.members.size >= MAX_MEMBERS || this.#properties >= MAX_PROPERTIES) {
-          to.moreMembers = true;
+        if (members.size >= maxMembers || this.#properties >= MAX_PROPERTIES) {
+          onUnseen(name);
           continue;
         }
         this.#properties += 1;
         member = emptyProfile(name, [...path, name]);
-        to.members.set(name, member);
+        members.set(name, member);
       }
       this.#addValue(member, value);
     }
@@ -98,7 +112,9 @@ export class ReadingProfile {
     else if (typeof value === 'string') addText(profile, value);
     else if (isPlainObject(value) && profile.path.length < MAX_DEPTH) {
       profile.objects += 1;
-      this.#addMembers(profile, value, profile.path);
+      this.#addMembers(profile.members, value, profile.path, MAX_MEMBERS, () => {
+        profile.moreMembers = true;
+      });
     } else profile.others += 1;
   }
 }

@@ -20,8 +20,14 @@ function quantity(
 const CELSIUS = quantity('Cel', ABSOLUTE_ZERO_CELSIUS);
 const PERCENT = quantity('%', 0, 100);
 
+const COLOR_TEMPERATURE = /(?:^| )colou?r temp(?:erature)?(?: startup)?$/;
+/** No lamp has so many mired, and none so few kelvins. */
+const LEAST_KELVIN_OF_LAMPS = 1000;
+
 /** By the last words of a name. The first that fits counts: what is said exactly comes before what is guessed. */
 const BY_NAME: readonly (readonly [RegExp, Quantity])[] = [
+  // In mired, of most lamps; UCUM has no such unit.
+  [COLOR_TEMPERATURE, quantity(null)],
   [/(?:^| )(?:celsius|deg c|temp c|temperature c|degc)$/, CELSIUS],
   [/(?:^| )(?:fahrenheit|deg f|temp f|temperature f|degf)$/, quantity('[degF]', -459.67)],
   [/(?:^| )(?:kelvin|temperature k)$/, quantity('K', 0)],
@@ -121,6 +127,7 @@ export function quantityOfValues(name: string, smallest: number, largest: number
   const named = quantityOf(name);
   if (named === null) return null;
   if (named.unit === 'V' && smallest > 1000) return quantity('mV');
+  if (smallest >= LEAST_KELVIN_OF_LAMPS && COLOR_TEMPERATURE.test(wordsOf(name))) return quantity('K', 0);
   // A scale from 0 to 100 that is called so says how good the signal is.
   if (named.unit === 'dBm' && smallest >= 0 && largest > 0) return null;
   const outside =

@@ -1,4 +1,4 @@
-import { isPlainObject } from './payload-shape.ts';
+import { isPlainObject } from './plain-object.ts';
 import { type ReadSample, readingOf, type TopicProfile } from './topic-profile.ts';
 
 /** One reading of a family, as it came. */

@@ -39,7 +39,7 @@ export function clusterTopics(profiles: readonly TopicProfile[]): readonly Topic
   const values = valueLevels(profiles);
   let drafts = joinEqual(
     profiles.map((profile) => {
-      const valueLevel = values.get(profile) ?? null;
+      const valueLevel = profile.kind === 'bare' ? (values.get(profile) ?? null) : null;
       const name = valueLevel === null ? undefined : profile.levels[valueLevel];
       return {
         levels: profile.levels.map((level, i) => (i === valueLevel ? VALUE : level)),

@@ -1,5 +1,7 @@
 import type { Formats } from '../contracts.ts';
-import { isPlainObject, type PayloadKind, type PayloadShape, shapeOfPayload } from './payload-shape.ts';
+import { hasDecimalCommas, type PayloadKind, type PayloadShape, shapeOfPayload } from './payload-shape.ts';
+import { isPlainObject } from './plain-object.ts';
+import { namedValueLevel } from './topic-words.ts';
 import type { TopicTraffic, TrafficMessage } from './traffic.ts';
 
 /** A sample that has been read. */
@@ -20,18 +22,32 @@ export interface TopicProfile {
   readonly format: PayloadShape['format'];
   /** Names at the top of its readings. */
   readonly keys: ReadonlySet<string>;
+  /** In words what its payloads are, where no format of this gateway reads them and it is known. */
+  readonly foreign: string | null;
   /** All of its samples, also those that are not like most. */
   readonly samples: readonly ReadSample[];
 }
 
 /** More names than that tell nothing more of what a topic is like. */
 const MAX_KEYS = 200;
+const STORABLE = /^[\p{L}_][\p{L}\p{N}_ -]{0,60}$/u;
 
-export function profileOf(traffic: TopicTraffic, formats: Formats): TopicProfile {
-  const samples = traffic.samples.map((message) => ({
-    message,
-    shape: shapeOfPayload(message.payload, message.contentType, formats),
-  }));
+/** `valueName`: what a bare number with a decimal comma is called, where the topic does not tell. */
+export function profileOf(traffic: TopicTraffic, formats: Formats, valueName = 'value'): TopicProfile {
+  const levels = traffic.topic.split('/');
+  const isDecimalComma = hasDecimalCommas(traffic.samples.map(({ payload }) => payload));
+  const name = levels[namedValueLevel(levels) ?? levels.length] ?? valueName;
+  const samples = traffic.samples.map((message) => {
+    const { payload, contentType } = message;
+    return {
+      message,
+      shape: shapeOfPayload(
+        payload,
+        { contentType, isDecimalComma, valueName: STORABLE.test(name) ? name : 'value' },
+        formats,
+      ),
+    };
+  });
   const counts = new Map<string, number>();
   for (const { shape } of samples) counts.set(readingOf(shape), (counts.get(readingOf(shape)) ?? 0) + 1);
   const [most] = [...counts].sort(([, a], [, b]) => b - a);
@@ -43,14 +59,22 @@ export function profileOf(traffic: TopicTraffic, formats: Formats): TopicProfile
       if (isPlainObject(value)) for (const key of Object.keys(value)) if (keys.size < MAX_KEYS) keys.add(key);
   return {
     topic: traffic.topic,
-    levels: traffic.topic.split('/'),
+    levels,
     traffic,
     kind: like[0]?.shape.kind ?? 'other',
     reading,
     format: like[0]?.shape.format ?? null,
     keys,
+    foreign: like[0]?.shape.why ?? null,
     samples,
   };
+}
+
+/** The name of the one value that a payload is, where its format gives it one: a number with a decimal comma. */
+export function ownValueName({ format }: Pick<TopicProfile, 'format'>): string | null {
+  const csv = isPlainObject(format) ? format.csv : null;
+  const columns = isPlainObject(csv) && Array.isArray(csv.columns) ? csv.columns : [];
+  return columns.length === 1 ? String(columns[0]) : null;
 }
 
 export function readingOf({ kind, format }: PayloadShape): string {

@@ -45,6 +45,21 @@ export function isPlainValueWord(level: string): boolean {
   return STATE_WORDS.test(level) || isQuantityName(level);
 }
 
+/** The level that names the value of a topic, by a word that tells: `temperature` of `hall/oven/temperature`. */
+export function namedValueLevel(levels: readonly string[]): number | null {
+  const last = levels.length - 1;
+  const isState = /^(?:state|value)$/i.test(levels[last] ?? '');
+  // `kitchen/sensor/living_temperature/state`
+  if (isState && last >= 2 && isComponentWord(levels[last - 2] ?? '')) return last - 1;
+  if (isState && last >= 2 && isValueWord(levels[last - 1] ?? '')) return last - 1;
+  for (let at = last; at >= 0; at -= 1) {
+    // A first level is the name of a system, unless it is all there is besides the thing.
+    if (at === 0 && levels.length > 2) return null;
+    if (isValueWord(levels[at] ?? '')) return at;
+  }
+  return null;
+}
+
 /** A number, a serial number, a MAC address, a name with a number. */
 export function isIdLike(level: string): boolean {
   return (
@@ -76,7 +91,8 @@ const NOT_READINGS: readonly (readonly [RegExp, string])[] = [
   [/^homeassistant\/.*\/config$/, 'discovery messages of Home Assistant: configuration, not readings'],
   [/^tasmota\/discovery\//, 'discovery messages of Tasmota: configuration, not readings'],
   [/(?:^|\/)cmnd(?:\/|$)/, 'commands to devices, not readings'],
-  [/\/(?:set|get|command|cmd|rpc)(?:\/[^/]+)?$/, 'commands to devices, not readings'],
+  // Of a Shelly, `rpc` carries commands, and `events/rpc` readings.
+  [/(?:\/(?:set|get|command|cmd)|(?<!\/events)\/rpc)(?:\/[^/]+)?$/, 'commands to devices, not readings'],
   [/^zigbee2mqtt\/bridge(?:\/|$)/, 'Zigbee2MQTT about itself, not readings'],
   [/^\$SYS\//, 'the broker about itself'],
   [/^gateway\//, 'receipts and states of a gateway like this one'],

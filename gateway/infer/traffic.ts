@@ -1,9 +1,13 @@
+import type { MessageProperties } from '../broker-link/message-properties.ts';
+
 /** One message that somebody else's broker carries, or that a file holds. */
 export interface TrafficMessage {
   readonly topic: string;
   readonly payload: Buffer;
   /** MQTT 5; null where there is none. */
   readonly contentType: string | null;
+  /** MQTT 5; left out where there are none, and where they are not known (MQTT 3.1.1, files, samples). */
+  readonly properties?: Omit<MessageProperties, 'contentType'>;
   /** The broker repeated what it keeps: the moment of its arrival says nothing of it. */
   readonly retained: boolean;
   /** ms since the epoch; null where nobody knows when it arrived. */
@@ -98,7 +102,7 @@ export class Traffic {
       );
     if (this.#tooLarge > 0)
       words.push(
-        `${this.#tooLarge} payloads of more than ${maxPayloadBytes} bytes were counted, not looked at`,
+        `${this.#tooLarge} payloads of more than ${maxPayloadBytes} bytes are not among the samples: no draft knows of them`,
       );
     if (this.#isScarce)
       words.push('the room for samples ran short: of further topics only a few messages were looked at');
@@ -119,7 +123,8 @@ export class Traffic {
     if (this.#samples >= maxSamples || this.#sampleBytes + payload.length > maxSampleBytes) return;
     this.#samples += 1;
     this.#sampleBytes += payload.length;
-    known.samples.push({ ...message, payload: Buffer.from(payload) });
+    const { topic, contentType, retained, atMs } = message;
+    known.samples.push({ topic, payload: Buffer.from(payload), contentType, retained, atMs });
   }
 }
 

@@ -1,5 +1,5 @@
-import type { TopicProfile } from './topic-profile.ts';
-import { isComponentWord, isIdLike, isValueWord } from './topic-words.ts';
+import { ownValueName, type TopicProfile } from './topic-profile.ts';
+import { isIdLike, namedValueLevel } from './topic-words.ts';
 
 /** Without a word that tells, so many names under one level are those of things, not of values. */
 const MAX_VALUES_OF_ONE = 30;
@@ -12,8 +12,8 @@ export function valueLevels(profiles: readonly TopicProfile[]): ReadonlyMap<Topi
   const found = new Map<TopicProfile, number>();
   const open = new Map<string, TopicProfile[]>();
   for (const profile of profiles) {
-    if (profile.kind !== 'bare') continue;
-    const at = namedLevel(profile.levels);
+    if (profile.kind !== 'bare' && ownValueName(profile) === null) continue;
+    const at = namedValueLevel(profile.levels);
     if (at !== null) {
       found.set(profile, at);
       continue;
@@ -34,19 +34,4 @@ export function valueLevels(profiles: readonly TopicProfile[]): ReadonlyMap<Topi
     for (const profile of siblings) found.set(profile, profile.levels.length - 1);
   }
   return found;
-}
-
-/** By a word that tells. */
-function namedLevel(levels: readonly string[]): number | null {
-  const last = levels.length - 1;
-  const isState = /^(?:state|value)$/i.test(levels[last] ?? '');
-  // `kitchen/sensor/living_temperature/state`
-  if (isState && last >= 2 && isComponentWord(levels[last - 2] ?? '')) return last - 1;
-  if (isState && last >= 2 && isValueWord(levels[last - 1] ?? '')) return last - 1;
-  for (let at = last; at >= 0; at -= 1) {
-    // A first level is the name of a system, unless it is all there is besides the thing.
-    if (at === 0 && levels.length > 2) return null;
-    if (isValueWord(levels[at] ?? '')) return at;
-  }
-  return null;
 }

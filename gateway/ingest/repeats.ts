@@ -33,7 +33,10 @@ export interface Repeats {
   isOpen(client: string, packetId: number): boolean;
   /** The PUBREL came: from the commit of `group` on, the id names a new message. */
   release(client: string, packetId: number, group: Group): void;
+  /** The client asked for a clean session. It may send again what it sent in the former one (mqtt.js does). */
   sessionCleared(client: string): void;
+  /** What it answers to is gone: nothing taken before can be repeated, from now on, and from the commit of `group` on disk. */
+  sessionLost(client: string, group: Group): void;
   /** Takes up what the store remembered. */
   restore(transfers: Iterable<TransferKey>): void;
 }
@@ -209,10 +212,18 @@ export function createRepeats(clock: Clock, limits: RepeatLimits = DEFAULT_REPEA
       windows.get(client)?.closeOpen();
     },
 
+    sessionLost(client, group) {
+      windows.get(client)?.voidAll();
+      // Also where nothing is known here: what is on disk is forgotten at other times.
+      group.remember({ client, packetId: 0, hashHigh: 0, hashLow: 0, readings: 0, state: 0 });
+    },
+
     restore(transfers) {
       for (const key of transfers) {
         if (key.state === 0) {
-          windows.get(key.client)?.release(key.packetId);
+          const window = windows.get(key.client);
+          if (key.packetId === 0) window?.voidAll();
+          else window?.release(key.packetId);
           continue;
         }
         add(key.client, {

@@ -4,7 +4,8 @@ import { hashTransfer, type TransferHash } from './transfer-hash.ts';
 
 /**
  * Recognises what another broker only repeats. A broker sends the message that it keeps for a topic at each subscription
- * (MQTT 3.1.1, 3.3.1.3), and says so; that is a reading only where it differs from the last one of this topic.
+ * (MQTT 3.1.1, 3.3.1.3), and says so; that is a reading only where it differs from the last one of this topic, in its payload,
+ * its content type or its user properties.
  *
  * "The last one" is the last message of the topic that was kept here, however it came: as a repetition or live, stored,
  * duplicate or rejected. It is remembered in the group with the readings it held, so it is known exactly when they are,
@@ -75,7 +76,7 @@ export function createRetainedReplays(maxTopics: number = MAX_TOPICS): RetainedR
   /** Both hashes, into `topic` and `payload`; returns the key of the topic. */
   function look(message: Message): number {
     hashTransfer(message.topic, bytesOf(message.source), topic);
-    hashTransfer('', message.payload, payload);
+    hashTransfer(propertiesOf(message), message.payload, payload);
     return keyOf(topic);
   }
 
@@ -143,6 +144,12 @@ export function createRetainedReplays(maxTopics: number = MAX_TOPICS): RetainedR
       }
     },
   };
+}
+
+/** As one text, the same for the same ones in the same order; a broker keeps it (MQTT 5, 3.3.2.3.7). Empty for none. */
+function propertiesOf({ relay }: Message): string {
+  if (relay === null || (relay.contentType === null && relay.userProperties.size === 0)) return '';
+  return JSON.stringify([relay.contentType, ...relay.userProperties]);
 }
 
 /** 53 of the 64 bits. */

@@ -140,6 +140,11 @@ export class TransferWindow {
     }
   }
 
+  /** Nothing held can come again. */
+  voidAll(): void {
+    for (let slot = 0; slot < this.slots; slot += 1) this.void(slot);
+  }
+
   /** A clean session: open transfers count as sent once, as with QoS 1. */
   closeOpen(): void {
     for (let slot = 0; slot < this.slots; slot += 1) {

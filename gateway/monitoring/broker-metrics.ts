@@ -30,7 +30,7 @@ export function createBrokerMetrics(registry: Registry, brokers: () => readonly 
   ofEach(
     gauge,
     'gateway_broker_refused_filters',
-    'Topic filters that a broker refused.',
+    'Topic filters that a broker refused, or took at a lower QoS than asked for.',
     ({ refusedFilters }) => refusedFilters.length,
   );
   ofEach(
@@ -50,5 +50,11 @@ export function createBrokerMetrics(registry: Registry, brokers: () => readonly 
     'gateway_broker_reconnected_total',
     'How often a broker was connected to again.',
     ({ reconnected }) => reconnected,
+  );
+  ofEach(
+    counter,
+    'gateway_broker_sessions_lost_total',
+    'How often a broker had forgotten a session that it was to keep.',
+    ({ sessionsLost }) => sessionsLost,
   );
 }

@@ -32,6 +32,7 @@ export const EVENTS = {
     'info',
     'readings whose repeats peer {peer} has to recognise are passed on to it at {url}; this gateway is {name}',
   ),
+  'start.peers-apart': event('warn', 'peers: {words}'),
   'gateway.started': event('info', 'telemetry-gateway {version} is running'),
   'gateway.stopping': event('info', 'stopping: {reason}'),
   'gateway.stopped': event('info', 'stopped'),
@@ -72,8 +73,19 @@ export const EVENTS = {
     'what sink {sink} has written cannot be noted in the store: {error}',
     10_000,
   ),
+  'peer.differs': event('warn', 'peer {peer}: {words}'),
   'forward.connected': event('info', 'forward {forward} is connected to {url}'),
-  'forward.retrying': event('warn', 'forward {forward} cannot reach {url}, trying again: {reason}', 10_000),
+  'forward.retrying': event(
+    'warn',
+    'forward {forward} cannot connect to {url}, trying again: {reason}',
+    10_000,
+  ),
+  'forward.lost': event('warn', 'forward {forward} has lost {url}, connecting again: {reason}', 10_000),
+  'forward.held': event(
+    'warn',
+    '{url} does not take a message of forward {forward} now, sending it again later: {reason}',
+    10_000,
+  ),
   'forward.refused': event(
     'error',
     'forward {forward} waits for somebody to act, nothing is lost: {reason}',
@@ -140,7 +152,7 @@ export const EVENTS = {
   ),
   'broker.refused': event(
     'warn',
-    'what broker {broker} sends cannot be taken now, it gets no acknowledgement and sends it again: {reason}',
+    'broker {broker} is not read for the moment, it gets no acknowledgement and sends again: {reason}',
     10_000,
   ),
   'broker.not-taken': event(
@@ -148,11 +160,27 @@ export const EVENTS = {
     'a message of broker {broker} on {topic} is left out, and acknowledged: {reason}',
     10_000,
   ),
+  'broker.unclaimed': event(
+    'warn',
+    'broker {broker} has brought {messages} messages since the start, and no schema claims any of them: nothing is stored; `telemetry-gateway topics` lists them',
+  ),
   'broker.subscription-refused': event(
     'error',
     'broker {broker} refused the topic filter {filter}: {reason}',
   ),
+  'broker.subscription-lowered': event('error', 'broker {broker} takes the topic filter {filter} {reason}'),
+  'broker.session-lost': event(
+    'warn',
+    'broker {broker} has forgotten the session of {client}: what it held for us is gone, if it held anything',
+    10_000,
+  ),
+  'broker.session-shortened': event(
+    'warn',
+    'broker {broker} keeps our session for {granted} s while we are away, not the {asked} s of sessionExpiry',
+    3_600_000,
+  ),
   'start.broker': event('info', 'readings come from broker {broker} at {url} as client {client}: {topics}'),
+  'start.broker-keeps-nothing': event('warn', 'broker {broker}: {words}'),
   'serial.opened': event('info', 'serial port {port} is open at {path} (device {device})'),
   'serial.lost': event('warn', 'serial port {port} at {path} is lost: {reason}; it is opened again'),
   'serial.waiting': event('warn', 'serial port {port} (device {device}) is waited for: {reason}'),

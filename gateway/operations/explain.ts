@@ -1,3 +1,4 @@
+import { relayOfProperties } from '../broker-link/message-properties.ts';
 import { createArrivalClock } from '../clocks/arrival-clock.ts';
 import type { Clock, Message, Reading, Readings, Relay } from '../contracts.ts';
 import { formatOf } from '../ingest/format-of.ts';
@@ -5,7 +6,6 @@ import type { Homes } from '../ingest/homes.ts';
 import type { Interpret } from '../ingest/interpret.ts';
 import type { DeviceClocks, Ledgers } from '../ledger-contract.ts';
 import type { ExplainedReading, ExplainRequest, Explanation } from '../operations-contract.ts';
-import { relayOfProperties } from '../sources/mqtt-client/user-properties.ts';
 import { explainHome } from './explain-home.ts';
 
 export interface ExplainDeps {

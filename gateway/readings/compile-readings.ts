@@ -10,7 +10,7 @@ import { renewPatternBudget } from './safe-pattern.ts';
 import { SeriesCache } from './series-cache.ts';
 import { columnsOf, settingsProblems } from './settings-problems.ts';
 import { TickCounter } from './tick-counter.ts';
-import { distance, FIELD_CAPTURE, shapeOf } from './topic-pattern.ts';
+import { distance, FIELD_CAPTURE, isNear, shapeOf } from './topic-pattern.ts';
 import { TopicRouter } from './topic-router.ts';
 import { TwoGenerations } from './two-generations.ts';
 
@@ -209,7 +209,7 @@ function nearestOf(schemas: readonly ReadingSchema[], topic: string): string | n
   for (const { id, plan } of schemas) {
     for (const pattern of plan.patterns) {
       const far = distance(pattern, levels);
-      if (far <= Math.max(1, pattern.levels.length / 2) && (best === null || far < best.distance)) {
+      if ((best === null || far < best.distance) && isNear(pattern, levels)) {
         best = { distance: far, words: `${id} (${pattern.text})` };
       }
     }

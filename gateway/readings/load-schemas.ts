@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { GatewayError, messageOf, type Problem } from '../errors.ts';
 import { type CompiledReadings, compileReadings } from './compile-readings.ts';
 import { ANY_FORMAT, type FormatProblem, type MappingDeps } from './mapping-deps.ts';
+import { optionalTags } from './optional-tags.ts';
 import { compileReadingSchema, type ReadingSchema } from './reading-schema.ts';
 import { consistencyProblems } from './schema-consistency.ts';
 import { senderProblems, shareProblems } from './sender-unknown.ts';
@@ -33,7 +34,7 @@ export interface LoadedReadings {
   /** `$id` of each schema that can be used. */
   readonly schemas: readonly string[];
   readonly problems: readonly Problem[];
-  /** Worth a word, but in the way of nothing: what is declared and stored nowhere, senders that are not known. */
+  /** Worth a word, but in the way of nothing: what is declared and stored nowhere, tags that may be left out, senders that are not known. */
   readonly notes: readonly Problem[];
   nearest(topic: string): string | null;
 }
@@ -123,6 +124,7 @@ export function loadReadings(dir: string, options: LoadOptions = {}): LoadedRead
     notes: [
       ...(fromBrokers ? senderProblems(schemas) : []),
       ...(sharesAlone ? shareProblems(schemas) : []),
+      ...optionalTags(schemas),
       ...schemas.flatMap((schema) =>
         schema.plan.unmapped.map(({ pointer, why }) =>
           schema.problem(pointer, `is checked, but not stored (${why})`),

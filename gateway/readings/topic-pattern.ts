@@ -61,7 +61,22 @@ export function shapeOf({ levels }: TopicPattern): string {
     .join('/');
 }
 
-/** How far a topic is from a pattern: 0 matches; each level too many, missing or different adds up to 1. */
+/** Words that differ in more of their letters have nothing to do with each other. */
+const NEAR_SHARE = 1 / 3;
+
+/**
+ * Whether a topic may have been meant for a pattern that does not match it: one level at most is another, missing or too
+ * many, others are mistyped; and at least half of the levels that the pattern has as they are, are there.
+ */
+export function isNear(pattern: TopicPattern, topicLevels: readonly string[]): boolean {
+  const literals = pattern.levels.filter(({ kind }) => kind === 'literal');
+  const found = literals.filter((level) => topicLevels.some((text) => levelDistance(level, text) < 1));
+  return found.length > 0 && found.length * 2 >= literals.length && distance(pattern, topicLevels) <= 1;
+}
+
+/**
+ * How far a topic is from a pattern: 0 matches; each level too many, missing or different adds 1, a mistyped one less.
+ */
 export function distance(pattern: TopicPattern, topicLevels: readonly string[]): number {
   let previous = topicLevels.map((_, j) => j + 1);
   previous.unshift(0);
@@ -83,5 +98,7 @@ function levelDistance(level: Level, text: string): number {
   const a = level.text.toLowerCase();
   const b = text.slice(0, 64).toLowerCase();
   if (a === b) return 0.1;
-  return Math.min(1, 0.1 + editDistance(a, b) / Math.max(a.length, b.length));
+  const edits = editDistance(a, b);
+  const length = Math.max(a.length, b.length);
+  return edits > Math.max(1, length * NEAR_SHARE) ? 1 : Math.min(0.9, 0.1 + edits / length);
 }

@@ -40,6 +40,8 @@ export interface MqttBrokerDeps {
   readonly clock: Clock;
   /** Names of gateways that may pass on what they have read. Left out: there are none. */
   readonly peers?: ReadonlySet<string>;
+  /** A gateway asks who this one is: what is said to it (`packHello`). Left out: nothing. @param asker as it calls itself */
+  readonly sayHello?: (asker: string) => Buffer;
   /** A client publishes to `gateway/serial/{device}/write`. False: it may not. Left out: nobody may. Must not throw. */
   readonly takeDownlink?: (client: string, device: string, payload: Buffer) => boolean;
 }
@@ -204,10 +206,23 @@ export function createMqttBroker(options: MqttBrokerOptions, deps: MqttBrokerDep
   broker.on('clientDisconnect', (client) => {
     if (!client.clean) sessions.clientLeft(client.id);
   });
-  broker.on('subscribe', (_subscriptions, client) => {
+  broker.on('subscribe', (subscriptions, client) => {
     // aedes asks for the retained messages next, without saying for whom.
     lastSubscriber = known.get(client) ?? null;
+    if (lastSubscriber !== null) answerQuestion(lastSubscriber, subscriptions);
   });
+
+  /** After SUBACK. */
+  function answerQuestion(connection: Connection, filters: readonly { readonly topic: string }[]): void {
+    const asker = connection.outbox.question.askerIn(filters);
+    if (asker === null) return;
+    try {
+      const hello = deps.sayHello?.(asker);
+      if (hello !== undefined) connection.outbox.question.answer(hello);
+    } catch (error) {
+      contained('hello', error);
+    }
+  }
 
   function onLost(client: Client, error: Error): void {
     const connection = known.get(client);

@@ -3,6 +3,7 @@ import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { BrokerSession, CutCause } from '../broker-link/broker-session.ts';
 import { brokerAddress, shownUrl } from '../broker-link/broker-stream.ts';
 import { connectBroker, type LinkStatus } from '../broker-link/connect-broker.ts';
+import { keepsSession } from '../broker-link/kept-session.ts';
 import type { Clock, Ingest, Ingested, Message, Outcome, Source } from '../contracts.ts';
 import { isRefusal, messageOf } from '../errors.ts';
 import type { Events } from '../monitoring/events.ts';
@@ -68,6 +69,9 @@ const MAX_UNCOMMITTED_BYTES = 64 * MIB;
 const MESSAGE_OVERHEAD_BYTES = 64;
 /** A filter that was refused is tried again. */
 const REFUSED_FILTER_MS = 300_000;
+/** So is all of it, where it failed before the broker could answer. */
+const UNANSWERED_MS = 5_000;
+const MAX_REASON = 500;
 const AT_ONCE = Promise.resolve();
 
 /**
@@ -89,7 +93,7 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   // Over which filter a message came, MQTT 3.1.1 does not say.
   const isShared = options.subscribe.some(({ share }) => share !== null);
   const topics = new TopicCache(DEFAULT_MQTT_LIMITS);
-  const receipts = options.receipts === null ? null : new UpstreamReceipts(options.receipts, clock);
+  const receipts = options.receipts === null ? null : new UpstreamReceipts(options.receipts, name, clock);
   const contained = (hook: string, error: unknown): void =>
     events.emit('hook.failed', { hook, error: messageOf(error) });
   const acknowledgements = new Acknowledgements<Rejections>(
@@ -105,6 +109,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     remembered: deps.remembered,
     refused: (filter, reason) =>
       events.emit('broker.subscription-refused', { broker: name, filter: printable(filter, 200), reason }),
+    lowered: (filter, reason) =>
+      events.emit('broker.subscription-lowered', { broker: name, filter: printable(filter, 200), reason }),
     failed: (error) => contained('broker subscriptions', error),
   });
   const stopping = new AbortController();
@@ -112,6 +118,10 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   let connections = 0;
   let messages = 0;
   let dropped = 0;
+  let sessionsLost = 0;
+  /** What belonged to a session that the broker has lost is not known to be forgotten on disk. */
+  let isForgetting = false;
+  let forgotten: Promise<void> = AT_ONCE;
   let told: LinkStatus['state'] = 'connecting';
   let toldReason = '';
   /** What was refused last, in words. */
@@ -125,8 +135,13 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     maxPacketBytes: MAX_PACKET_BYTES,
     partial: new PartialBudget(2 * MAX_PACKET_BYTES),
     isFull: () => acknowledgements.uncommittedBytes > MAX_UNCOMMITTED_BYTES,
-    onConnack(sessionPresent) {
-      if (!sessionPresent) ingest.sessionCleared(client);
+    onConnack(from, sessionPresent) {
+      if (!sessionPresent) {
+        isForgetting = true;
+        subscriptions.lost();
+        tellSessionLost();
+      }
+      if (isForgetting) forgotten = forget(from);
     },
     onPublish: take,
     onPubrel: release,
@@ -144,6 +159,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     wrap(wire) {
       connections += 1;
       intake = new Intake(wire, connections, owner);
+      // It may be made again while the last commits are waited for.
+      if (stopping.signal.aborted) intake.takeNoMore();
       return intake.stream;
     },
     onConnected: (session) => void keepSubscribed(session),
@@ -231,19 +248,48 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
 
   function drop(from: Intake, reason: string, cause: CutCause): void {
     if (from !== intake) return;
-    const words = printable(reason, 200);
+    const words = printable(reason, MAX_REASON);
     if (cause === 'refused') refusal = words;
     events.emit('broker.refused', { broker: name, reason: words });
     link.drop(words, cause);
   }
 
+  /** Before anything is subscribed to: the new session gives the packet ids of the lost one again. */
+  async function forget(from: Intake): Promise<void> {
+    const committed = contain(from, () => ingest.sessionLost(client));
+    try {
+      await committed;
+      if (committed !== null) isForgetting = false;
+    } catch (error) {
+      from.close();
+      drop(from, messageOf(error), 'refused');
+    }
+  }
+
+  /** One that was to be kept, and that we have subscribed with. */
+  function tellSessionLost(): void {
+    if (!keepsSession(connection) || !subscriptions.wereMade) return;
+    sessionsLost += 1;
+    events.emit('broker.session-lost', { broker: name, client: connection.clientId });
+  }
+
   async function keepSubscribed(session: BrokerSession): Promise<void> {
-    await subscriptions.bring(session, true);
-    subscribedOver = session.number;
-    while (!session.closed && subscriptions.refused.length > 0) {
-      await clock.sleep(REFUSED_FILTER_MS, stopping.signal);
-      if (stopping.signal.aborted || session.closed) return;
-      await subscriptions.bring(session, false);
+    const { sessionExpirySeconds } = session.limits;
+    if (sessionExpirySeconds !== undefined && sessionExpirySeconds < connection.sessionExpirySeconds)
+      events.emit('broker.session-shortened', {
+        broker: name,
+        asked: connection.sessionExpirySeconds,
+        granted: sessionExpirySeconds,
+      });
+    await forgotten;
+    if (isForgetting) return;
+    while (!session.closed) {
+      const isNew = subscribedOver !== session.number;
+      if (await subscriptions.bring(session, isNew)) subscribedOver = session.number;
+      const isSubscribed = subscribedOver === session.number;
+      if (session.closed || (isSubscribed && !subscriptions.isRefused)) return;
+      await clock.sleep(isSubscribed ? REFUSED_FILTER_MS : UNANSWERED_MS, stopping.signal);
+      if (stopping.signal.aborted) return;
     }
   }
 
@@ -255,8 +301,13 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     toldReason = reason ?? '';
     if (state === 'connected') events.emit('broker.connected', { broker: name, address });
     else if (state === 'refused') events.emit('broker.turned-away', { broker: name, address, reason });
-    else if (state === 'retrying' && (wasConnected || reason !== refusal))
+    // We hung up, and have said why.
+    else if (state === 'retrying' && reason !== refusal)
       events.emit(wasConnected ? 'broker.lost' : 'broker.cannot-connect', { broker: name, address, reason });
+  }
+
+  function shownReason(state: LinkStatus['state'], reason: string | null): string | null {
+    return state === 'retrying' && reason === refusal ? `it is not read for the moment: ${reason}` : reason;
   }
 
   return {
@@ -289,14 +340,15 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
         url: shownUrl(connection),
         // Not before it is subscribed to: what is published there until then may not come.
         state: isSubscribing ? 'connecting' : state,
-        reason: isSubscribing ? 'it has not answered the subscriptions yet' : reason,
+        reason: isSubscribing ? 'it has not answered the subscriptions yet' : shownReason(state, reason),
         sinceMs,
         messages,
         dropped,
         inFlight: intake?.held ?? 0,
         reconnected,
         sessionPresent,
-        refusedFilters: subscriptions.refused,
+        sessionsLost,
+        refusedFilters: subscriptions.troubled,
       };
     },
   };

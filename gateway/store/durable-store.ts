@@ -171,10 +171,11 @@ export class DurableStore implements Store {
   }
 
   /** What is counted while nothing is taken would wait in memory for as long as that lasts. */
-  async #commitLateCounts(): Promise<void> {
-    if (!this.#books.hasLateCounts || this.#takings.state !== 'full') return;
+  async #commitLateCounts(): Promise<boolean> {
+    if (!this.#books.hasLateCounts || this.#takings.state !== 'full') return false;
     const group = this.#books.newGroup(this.#deps.clock.nowMs());
     await this.#writer.upkeep(() => this.#commitGroup(group));
+    return true;
   }
 
   async #probe(): Promise<void> {

@@ -108,11 +108,12 @@ export class RememberedTransfers {
     slots.writeUInt8(key.state, at + STATE_AT);
   }
 
-  /** Whatever is open under the id: a client that lost its state has left some behind. */
+  /** Whatever is open under the id: a client that lost its state has left some behind. Id 0: whatever there is. */
   #release(window: RingWindow, packetId: number): void {
     for (let back = 1; back <= window.used; back += 1) {
       const at = this.#windows.slotAt(window, back);
-      if (window.slots.readUInt8(at + STATE_AT) === OPEN && window.slots.readUInt16LE(at) === packetId) {
+      if (packetId === 0) window.slots.writeUInt8(RELEASED, at + STATE_AT);
+      else if (window.slots.readUInt8(at + STATE_AT) === OPEN && window.slots.readUInt16LE(at) === packetId) {
         window.slots.writeUInt8(RELEASED, at + STATE_AT);
       }
     }

@@ -10,6 +10,7 @@ import type { StoreLimits } from './store-options.ts';
 
 const FIRST_PROBE_MS = 100;
 const LAST_PROBE_MS = 5000;
+const WAITING_SHOWN = 3;
 
 export interface TakingsDeps {
   readonly limits: StoreLimits;
@@ -53,7 +54,7 @@ export class Takings {
       limits.whenFull === 'refuse' &&
       log.liveBytes + outboxes.shareBytes + pendingBytes > limits.maxLogBytes
     ) {
-      throw new GatewayError('store-full', this.#fullReason());
+      throw new GatewayError('store-full', this.#fullReason(pendingBytes));
     }
   }
 
@@ -92,17 +93,40 @@ export class Takings {
     }
     const forward = outboxes.blocking();
     if (forward !== null) {
-      const reason = `the backlog of forward ${forward.name} is at its limit of ${forward.maxBytes} bytes (maxBacklog, and all forwards together half of the store)`;
+      const reason = `the backlog of forward ${forward.name} is at its limit of ${forward.maxBytes} bytes (maxBacklog, and all forwards together half of the store). Room comes as it sends; or raise maxBacklog, or let it lose its oldest with whenFull: drop-oldest`;
       return { state: 'full', reason };
     }
     return shortage();
   }
 
-  #fullReason(): string {
-    const { maxLogBytes, maxRejectedBytes } = this.#deps.limits;
-    const { shareBytes } = this.#deps.outboxes;
-    const forwards = shareBytes === 0 ? '' : `, ${shareBytes} of them for forwards`;
-    return `the readings that wait take up ${maxLogBytes} bytes${forwards} (store.maxBytes less ${maxRejectedBytes} for rejected ones)`;
+  /** What has the room, which room that is, and whom it waits for. */
+  #fullReason(pendingBytes = 0): string {
+    const { limits, log, outboxes } = this.#deps;
+    const others = [
+      ...(outboxes.bytes > 0 ? [`the outboxes of forwards and peers ${outboxes.bytes}`] : []),
+      ...(pendingBytes > 0 ? [`what is about to be committed ${pendingBytes}`] : []),
+    ];
+    const taken = [`the log takes up ${log.liveBytes} bytes`, ...others].join(', ');
+    const room = `of the ${limits.maxLogBytes} there are (store.maxBytes less ${limits.maxRejectedBytes} for rejected readings)`;
+    return `${taken}, ${room}; ${this.#waitedFor()}`;
+  }
+
+  #waitedFor(): string {
+    const { sinks, outboxes } = this.#deps;
+    const waiting = [
+      ...sinks
+        .ledgers()
+        .map(({ name, pending }) => ({ words: `${pending} points for sink ${name}`, pending })),
+      ...outboxes
+        .ledgers()
+        .map(({ name, pending }) => ({ words: `${pending} messages for forward ${name}`, pending })),
+    ]
+      .filter(({ pending }) => pending > 0)
+      .sort((a, b) => b.pending - a.pending);
+    if (waiting.length === 0) return 'nothing in it waits any more, so there is room in a moment';
+    const shown = waiting.slice(0, WAITING_SHOWN).map(({ words }) => words);
+    const more = waiting.length > shown.length ? [`${waiting.length - shown.length} more`] : [];
+    return `waiting: ${[...shown, ...more].join(', ')}. Room comes as they are taken; or raise store.maxBytes`;
   }
 
   #become(state: StoreState, reason: string | null): void {

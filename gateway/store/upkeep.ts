@@ -8,6 +8,8 @@ import { planTidying, type Tidying } from './tidying.ts';
 import type { Change } from './transaction.ts';
 
 const EXPIRE_EVERY_MS = 60_000;
+/** While nothing is taken each record of late counts stays in the log: more and more rarely, up to this. */
+const LATE_COUNTS_EVERY_MS = 60_000;
 /** By then, whoever is in the configuration has opened its ledger. While there is nothing to say, so often is looked. */
 const UNCLAIMED_AFTER_MS = 10_000;
 const UNCLAIMED_AGAIN_MS = 3_600_000;
@@ -26,8 +28,8 @@ export interface UpkeepDeps {
   readonly refresh: () => Promise<void>;
   /** After a look at the clock: whether readings are taken may have changed. */
   readonly looked: () => void;
-  /** Counts that wait for a group, while none comes. */
-  readonly commitLateCounts: () => Promise<void>;
+  /** Counts that wait for a group, while none comes. False: there was nothing to do. */
+  readonly commitLateCounts: () => Promise<boolean>;
 }
 
 /** What a store does beside taking: folds, drops, trims, ages; after commits, and when the clock says so. */
@@ -36,6 +38,8 @@ export class Upkeep {
   #foldedAtMs: number;
   #expiredAtMs: number;
   #unclaimedAtMs: number;
+  #lateCountsAtMs: number;
+  #lateCountsPauseMs: number = 0;
   #isTidying: boolean = false;
 
   constructor(deps: UpkeepDeps) {
@@ -43,6 +47,7 @@ export class Upkeep {
     this.#foldedAtMs = deps.clock.monotonicMs();
     this.#expiredAtMs = this.#foldedAtMs;
     this.#unclaimedAtMs = this.#foldedAtMs + UNCLAIMED_AFTER_MS;
+    this.#lateCountsAtMs = this.#foldedAtMs;
   }
 
   /** After whatever may have changed what the store should let go. `thorough`: also of little. */
@@ -64,7 +69,7 @@ export class Upkeep {
 
   /** Until it closes. */
   async keepUp(everyMs: number): Promise<void> {
-    const { clock, events, signal, refresh, looked, commitLateCounts } = this.#deps;
+    const { clock, events, signal, refresh, looked } = this.#deps;
     for (;;) {
       await clock.sleep(everyMs, signal);
       if (!signal.aborted) await refresh();
@@ -73,13 +78,19 @@ export class Upkeep {
       this.look(true);
       this.#sayUnclaimed();
       try {
-        await commitLateCounts();
+        if (clock.monotonicMs() >= this.#lateCountsAtMs) await this.#commitLateCounts(everyMs);
         if (clock.monotonicMs() - this.#expiredAtMs >= EXPIRE_EVERY_MS) await this.#expireRejected();
       } catch (error) {
         // A transaction that failed is known to the store, which tries again when it has healed.
         if (!isGatewayError(error)) events.emit('hook.failed', { hook: 'store', error: messageOf(error) });
       }
     }
+  }
+
+  async #commitLateCounts(everyMs: number): Promise<void> {
+    const longer = Math.min(LATE_COUNTS_EVERY_MS, Math.max(everyMs, 2 * this.#lateCountsPauseMs));
+    this.#lateCountsPauseMs = (await this.#deps.commitLateCounts()) ? longer : this.#lateCountsPauseMs / 2;
+    this.#lateCountsAtMs = this.#deps.clock.monotonicMs() + this.#lateCountsPauseMs;
   }
 
   /** At the end, within the last piece of upkeep: everything into its folded form, so that a start replays nothing. */

@@ -2,14 +2,19 @@ import type { TopicFamily } from '../infer/infer-schemas.ts';
 import { messagesOf } from '../infer/infer-schemas.ts';
 import type { TopicTraffic } from '../infer/traffic.ts';
 import type { RejectionCause } from '../rejected-contract.ts';
+import { DEFAULT_MQTT_LIMITS } from '../sources/mqtt-broker/limits.ts';
 import type { SchemaShare, TrialTally } from './trial-tally.ts';
-import type { Watched } from './watch-broker.ts';
+import { MAX_PACKET_BYTES, type Watched } from './watch-broker.ts';
 
 /** What a trial on another broker has shown. */
 export interface LiveReport {
   readonly broker: string;
   readonly clientId: string;
   readonly seconds: number;
+  /** Of these, while the connection was there: what rates are of. */
+  readonly heardSeconds: number;
+  /** The connection was lost, and not made again by the end; null where it was there. */
+  readonly lost: { readonly at: string; readonly reason: string } | null;
   readonly subscriptions: readonly {
     readonly filter: string;
     /** In words why it was refused; null where it was granted. */
@@ -19,6 +24,10 @@ export interface LiveReport {
   readonly bytes: number;
   readonly topics: number;
   readonly retained: number;
+  /** Of the messages, those on topics that the gateway would not take: they are in the totals alone. */
+  readonly leftOut: number;
+  /** Messages beyond what is read at all; they are not even in the totals. */
+  readonly passedOver: number;
   /** Messages on topics that no schema claims. */
   readonly unrouted: number;
   /** What would become of them: as `mqtt.unrouted` has it. */
@@ -39,30 +48,31 @@ const TRAP_SHARE = 0.8;
 
 export function liveReport(
   { broker, clientId, unroutedBecome }: Pick<LiveReport, 'broker' | 'clientId' | 'unroutedBecome'>,
-  { subscriptions, elapsedMs, reconnected }: Watched,
+  watched: Watched,
   tally: TrialTally,
   families: readonly TopicFamily[],
 ): LiveReport {
   const { traffic } = tally;
+  const { subscriptions, lost, passedOver } = watched;
+  const messages = traffic.messages + tally.leftOut;
   const topics = traffic.topics();
   const schemas = tally.schemas();
   return {
-    ...{ broker, clientId, seconds: Math.round(elapsedMs / 100) / 10 },
+    ...{ broker, clientId, seconds: inSeconds(watched.elapsedMs), heardSeconds: inSeconds(watched.heardMs) },
+    lost: lost === null ? null : { at: new Date(lost.atMs).toISOString(), reason: lost.reason },
     subscriptions: subscriptions.map(({ filter, grantedQos, words }) => ({
       filter,
       refused: grantedQos === null ? (words ?? 'refused') : null,
     })),
-    ...{ messages: traffic.messages, bytes: traffic.bytes, topics: topics.length },
+    ...{ messages, bytes: traffic.bytes + tally.leftOutBytes, topics: topics.length },
     retained: topics.reduce((sum, { retained }) => sum + retained, 0),
+    ...{ leftOut: tally.leftOut, passedOver },
     ...{ unrouted: tally.unrouted, unroutedBecome, rejected: tally.rejected },
     ...{ schemas, causes: tally.causes(), families },
     warnings: [
-      ...subscriptionWarnings(subscriptions, traffic.messages),
-      ...(reconnected === 0
-        ? []
-        : [
-            `the connection was lost ${reconnected} time(s): what the broker keeps was counted again each time`,
-          ]),
+      ...connectionWarnings(watched),
+      ...subscriptionWarnings(subscriptions, messages),
+      ...leftOutWarnings(tally.leftOut, passedOver),
       ...traffic.reached(),
       ...schemas.flatMap(({ schema, series, trap }) =>
         trap === null
@@ -74,6 +84,37 @@ export function liveReport(
       ...families.flatMap(topicTrap),
     ],
   };
+}
+
+function inSeconds(ms: number): number {
+  return Math.round(ms / 100) / 10;
+}
+
+function connectionWarnings({ elapsedMs, heardMs, reconnected, lost }: Watched): readonly string[] {
+  const heard = `heard for ${inSeconds(heardMs)} of ${inSeconds(elapsedMs)} s`;
+  const words: string[] = [];
+  if (reconnected > 0)
+    words.push(
+      `the connection was lost and made again ${reconnected} time(s), ${heard}: what the broker keeps was counted again each time`,
+    );
+  if (lost !== null)
+    words.push(
+      `the connection was lost at ${new Date(lost.atMs).toISOString()} (${lost.reason}), and is not back since; ${heard}`,
+    );
+  return words;
+}
+
+function leftOutWarnings(leftOut: number, passedOver: number): readonly string[] {
+  const words: string[] = [];
+  if (leftOut > 0)
+    words.push(
+      `${leftOut} message(s) would be left out: their topics are under gateway/, longer than ${DEFAULT_MQTT_LIMITS.maxTopicBytes} bytes, deeper than ${DEFAULT_MQTT_LIMITS.maxTopicLevels} levels, or hold what no topic may`,
+    );
+  if (passedOver > 0)
+    words.push(
+      `${passedOver} message(s) of more than ${MAX_PACKET_BYTES / 2 ** 20} MiB were not read, and are not in these counts; with MQTT 3.1.1 they would stop the reading from this broker: let it limit what it takes`,
+    );
+  return words;
 }
 
 function subscriptionWarnings(subscriptions: Watched['subscriptions'], messages: number): readonly string[] {

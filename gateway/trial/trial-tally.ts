@@ -5,6 +5,8 @@ import { reader } from '../infer/verify-drafts.ts';
 import { decodeLine } from '../line-protocol/decode.ts';
 import { CauseCounter } from '../operations/rejection-causes.ts';
 import type { RejectionCause } from '../rejected-contract.ts';
+import { DEFAULT_MQTT_LIMITS } from '../sources/mqtt-broker/limits.ts';
+import { TopicCache } from '../sources/mqtt-broker/topic-cache.ts';
 
 /** What one schema would make of the traffic. */
 export interface SchemaShare {
@@ -56,6 +58,10 @@ export class TrialTally {
   readonly #readings: Readings;
   readonly #read: (message: TrafficMessage) => readonly Reading[];
   readonly #clock: Clock;
+  readonly #topics = new TopicCache(DEFAULT_MQTT_LIMITS);
+  /** Messages on topics that the gateway would not take from a broker, and their bytes: of these nothing else is known. */
+  leftOut = 0;
+  leftOutBytes = 0;
   /** Messages on topics that no schema claims. */
   unrouted = 0;
   rejected = 0;
@@ -69,8 +75,13 @@ export class TrialTally {
 
   /** Never throws on what a sender controls. */
   take(message: TrafficMessage): void {
-    this.traffic.add(message);
     const { topic, payload } = message;
+    if (this.#isLeftOut(topic)) {
+      this.leftOut += 1;
+      this.leftOutBytes += payload.length;
+      return;
+    }
+    this.traffic.add(message);
     const route = this.#readings.route(topic);
     const schema = route?.schemas[0];
     if (schema === undefined) {
@@ -104,6 +115,12 @@ export class TrialTally {
 
   isRouted(topic: string): boolean {
     return this.#readings.route(topic) !== null;
+  }
+
+  /** As a source that reads from a broker has it. */
+  #isLeftOut(topic: string): boolean {
+    const { problem, reserved } = this.#topics.get(topic);
+    return problem !== null || (reserved && !topic.startsWith('$'));
   }
 
   #count(share: Share, reading: Reading, { topic, payload }: TrafficMessage): void {

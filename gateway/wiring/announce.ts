@@ -1,5 +1,7 @@
 import { shownUrl } from '../broker-link/broker-stream.ts';
+import { keptNothingWords } from '../broker-link/kept-session.ts';
 import type { GatewayConfig, SinkConfig } from '../config/gateway-config.ts';
+import { SHARES_NOTHING, sharesNothing } from '../config/peers.ts';
 import type { Events } from '../monitoring/events.ts';
 
 /** What is known only once the gateway runs. */
@@ -27,13 +29,16 @@ export function announce(events: Events, config: GatewayConfig, started: Started
     const url = `http://${address(host, started.httpPort ?? port)}`;
     events.emit('start.http', { url, who: whoCanConnect(anonymous) });
   }
-  for (const { name, connection, subscribe } of config.brokers)
+  for (const { name, connection, subscribe } of config.brokers) {
     events.emit('start.broker', {
       broker: name,
       url: shownUrl(connection),
       client: connection.clientId,
       topics: subscribe.map(({ filter }) => filter).join(', '),
     });
+    const words = keptNothingWords(connection);
+    if (words !== null) events.emit('start.broker-keeps-nothing', { broker: name, words });
+  }
   const { schemas } = started;
   events.emit('start.schemas', {
     count: schemas.length,
@@ -46,6 +51,7 @@ export function announce(events: Events, config: GatewayConfig, started: Started
     events.emit('start.forward', { forward: name, topics: topics.join(', '), url: shownUrl(connection) });
   for (const { name, link } of config.peers?.others ?? [])
     events.emit('start.peer', { peer: name, url: shownUrl(link.connection), name: config.peers?.name ?? '' });
+  if (sharesNothing(config)) events.emit('start.peers-apart', { words: SHARES_NOTHING });
   events.emit('gateway.started', { version: started.version });
 }
 

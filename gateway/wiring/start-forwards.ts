@@ -3,13 +3,14 @@ import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import { type BrokerLink, type BrokerLinkOptions, connectBroker } from '../broker-link/connect-broker.ts';
 import { connectPeer } from '../broker-link/connect-peer.ts';
 import type { ForwardConfig, GatewayConfig } from '../config/gateway-config.ts';
-import { namesOf } from '../config/peers.ts';
 import type { Clock } from '../contracts.ts';
 import { createForwarder, type Forwarder } from '../forwards/forwarder.ts';
 import type { Events } from '../monitoring/events.ts';
 import { createForwardMetrics } from '../monitoring/forward-metrics.ts';
 import type { ForwardStatus } from '../operations-contract.ts';
+import type { SchemaDigests } from '../peer-hello.ts';
 import type { Store } from '../store-contract.ts';
+import { expectedOf } from './peer-expectations.ts';
 
 type Connect = (connection: BrokerConnection, options: BrokerLinkOptions) => BrokerLink;
 
@@ -18,6 +19,15 @@ export interface ForwardsWiring {
   readonly events: Events;
   readonly clock: Clock;
   readonly registry: Registry;
+  /** Of the schemas in force. */
+  readonly schemas: () => SchemaDigests;
+}
+
+export interface Forwarding {
+  /** How they are. */
+  status(): readonly ForwardStatus[];
+  /** The gateway of this name is evidently there. */
+  heardOf(name: string): void;
 }
 
 /** From the stop signal until the last acknowledgement; what has none by then is sent again. */
@@ -25,23 +35,29 @@ const LAST_SENDS_MS = 5_000;
 
 /**
  * Opens the outbox of each forward and each peer, before anything can be put into it, and begins to send. Adds to `up` what
- * stops them. Returns how they are.
+ * stops them.
  */
 export function startForwards(
-  { forward, peers }: Pick<GatewayConfig, 'forward' | 'peers'>,
-  { store, events, clock, registry }: ForwardsWiring,
+  config: Pick<GatewayConfig, 'forward' | 'peers' | 'limits'>,
+  { store, events, clock, registry, schemas }: ForwardsWiring,
   up: (() => Promise<void>)[],
-): () => readonly ForwardStatus[] {
-  const made = (config: ForwardConfig, connect: Connect): Forwarder => {
-    const outbox = store.openOutbox(config.name, config);
-    return createForwarder(config, { outbox, connect, events, clock, random: Math.random });
+): Forwarding {
+  const { forward, peers } = config;
+  const made = (each: ForwardConfig, connect: Connect): Forwarder => {
+    const outbox = store.openOutbox(each.name, each);
+    return createForwarder(each, { outbox, connect, events, clock, random: Math.random });
   };
-  const others = peers?.others ?? [];
-  const members = namesOf(peers);
+  const links: { readonly answers: string; readonly link: BrokerLink }[] = [];
   const forwarders = [
-    ...forward.map((config) => made(config, connectBroker)),
-    ...others.map(({ answers, link }) =>
-      made(link, (connection, options) => connectPeer(connection, { name: answers, members }, options)),
+    ...forward.map((each) => made(each, connectBroker)),
+    ...(peers?.others ?? []).map((peer) =>
+      made(peer.link, (connection, options) => {
+        const { answers } = peer;
+        const warn = (words: string): void => events.emit('peer.differs', { peer: peer.name, words });
+        const link = connectPeer(connection, expectedOf(config, peer, { schemas, warn }), options);
+        links.push({ answers, link });
+        return link;
+      }),
     ),
   ];
   up.push(async () => {
@@ -50,5 +66,10 @@ export function startForwards(
   // Also of those that are no longer configured.
   createForwardMetrics(registry, () => store.outboxes());
   for (const forwarder of forwarders) forwarder.start();
-  return () => forwarders.map((forwarder) => forwarder.status());
+  return {
+    status: () => forwarders.map((forwarder) => forwarder.status()),
+    heardOf(name) {
+      for (const { answers, link } of links) if (answers === name) link.tryNow();
+    },
+  };
 }

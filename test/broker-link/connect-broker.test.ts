@@ -1,30 +1,21 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { generate } from 'mqtt-packet';
 import { describe, expect, test } from 'vitest';
 import type { BrokerConnection } from '../../gateway/broker-link/broker-connection.ts';
-import type { BrokerSession, PublishResult } from '../../gateway/broker-link/broker-session.ts';
+import type { BrokerSession, LinkMessage, PublishResult } from '../../gateway/broker-link/broker-session.ts';
 import {
   type BrokerLink,
   type BrokerLinkOptions,
   connectBroker,
 } from '../../gateway/broker-link/connect-broker.ts';
+import { currentPassword } from '../../gateway/broker-link/current-password.ts';
+import { probeBroker } from '../../gateway/broker-link/probe-broker.ts';
 import type { Clock } from '../../gateway/contracts.ts';
 import { ScriptedBroker } from '../sources/mqtt-client/scripted-broker.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
 import { until } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-const CONNECTION: BrokerConnection = {
-  url: 'mqtt://broker.test',
-  protocolVersion: 4,
-  clientId: 'x',
-  username: null,
-  password: null,
-  keepaliveSeconds: 60,
-  cleanStart: true,
-  sessionExpirySeconds: 0,
-  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-  will: null,
-};
 
 /** Notes how long it was asked to wait, and does not; `ticksMs` pass with each look at it. */
 class NotingClock implements Clock {
@@ -61,9 +52,9 @@ class LastingClock extends NotingClock {
   }
 }
 
-function broker(connackCode = 0): ScriptedBroker {
+function broker(connackCode = 0, protocolVersion: 4 | 5 = 4): ScriptedBroker {
   return new ScriptedBroker({
-    protocolVersion: 4,
+    protocolVersion,
     messages: [],
     window: 1,
     chunkBytes: () => 100,
@@ -152,6 +143,41 @@ describe('a connection to a broker', () => {
       expect(made.status()).toMatchObject({ state: 'refused', reason: words });
       await made.stop(10);
     }
+  });
+
+  test('is made with the password that its file has then, and not without it', async () => {
+    const file = join(temporaryFolder(), 'password');
+    writeFileSync(file, 'first\n');
+    const clock = new NotingClock();
+    const the = broker();
+    const made = link(
+      clock,
+      { open: the.open },
+      { username: 'u', password: 'as it was read at the start', passwordFile: file },
+    );
+    await until('it is connected', () => the.connections === 1);
+    expect(String(the.connect?.password)).toBe('first');
+    writeFileSync(file, 'second\n');
+    made.drop('for a test');
+    await until('it is connected again', () => the.connections === 2);
+    expect(String(the.connect?.password)).toBe('second');
+    for (const [change, words] of [
+      [() => writeFileSync(file, ' \n'), `${file} is empty: it is to hold the password`],
+      [() => writeFileSync(file, 'x'.repeat(70_000)), `${file} is larger than 64 KiB and so is no secret`],
+      [() => rmSync(file), `${file} cannot be read: `],
+    ] as const) {
+      change();
+      made.drop('for a test');
+      await until(words, () => made.status().reason?.startsWith(words) === true);
+      expect(made.status().state).toBe('refused');
+      expect(the.connections).toBe(2);
+    }
+    writeFileSync(file, 'third');
+    await until('it is connected once more', () => the.connections === 3);
+    expect(String(the.connect?.password)).toBe('third');
+    await made.stop(10);
+    // Nothing can be read a second time from what is no file.
+    expect(await currentPassword({ password: 'from a pipe', passwordFile: '/dev/null' })).toBe('from a pipe');
   });
 
   test('that worked for a while is made again soon, one that did not after ever longer', async () => {
@@ -261,17 +287,97 @@ describe('a connection to a broker', () => {
     expect(late).toEqual([{ ok: false, reasonCode: null, words: 'not connected' }]);
   });
 
+  test('over which comes what is no packet, or answers nothing, is made again, and says why', async () => {
+    for (const [bytesTo, words] of [
+      [() => Buffer.of(0x36, 0x05, 0, 1, 0x74, 0, 1), /QoS/],
+      [(id: number) => Buffer.of(0xb0, 0x02, id >> 8, id & 255), /unsuback does not answer the publish/],
+    ] as const) {
+      const states: string[] = [];
+      const there = broker();
+      const made = link(new NotingClock(), {
+        open: there.open,
+        onConnected({ number, publish }) {
+          if (number === 1) publish('t', Buffer.from('1'), { qos: 1, retain: false }, () => undefined);
+        },
+        onState: ({ state, reason }) => states.push(`${state}: ${reason}`),
+      });
+      await until('something came', () => there.publishedId > 0);
+      there.write(bytesTo(there.publishedId));
+      await until('it is made again', () => there.connections === 2 && made.status().state === 'connected');
+      expect(states).toEqual(['connected: null', expect.stringMatching(words), 'connected: null']);
+      there.cut();
+      await until('it is cut', () => states.length >= 4);
+      expect(states[3]).toBe('retrying: the broker closed the connection');
+      await made.stop(10);
+    }
+  });
+
   test('survives what its listeners throw', async () => {
     const failures: string[] = [];
+    const there = broker();
+    const message = { cmd: 'publish', topic: 't', payload: 'm', qos: 0, dup: false, retain: false } as const;
+    const mine = (hook: string) => (): never => {
+      throw new Error(hook);
+    };
     const made = link(new NotingClock(), {
-      open: broker().open,
-      onConnected: () => {
-        throw new Error('mine');
-      },
+      open: there.open,
+      onConnected: mine('one'),
+      onState: mine('two'),
+      onMessage: mine('three'),
       onFailure: (hook, error) => failures.push(`${hook}: ${String(error)}`),
     });
-    await until('it is connected', () => made.status().state === 'connected' && failures.length > 0);
-    expect(failures).toEqual(['broker connected: Error: mine']);
+    await until('it is connected', () => made.status().state === 'connected' && failures.length > 1);
+    for (let i = 0; i < 2; i += 1) there.write(generate(message));
+    await until('they came', () => failures.length > 3);
+    expect(failures).toEqual([
+      'broker state: Error: two',
+      'broker connected: Error: one',
+      ...['broker message: Error: three', 'broker message: Error: three'],
+    ]);
+    expect([made.status().state, there.connections]).toEqual(['connected', 1]);
     await made.stop(10);
+  });
+});
+
+describe('a message', () => {
+  test('brings its content type and user properties, within bounds', async () => {
+    const there = broker(0, 5);
+    const came: LinkMessage[] = [];
+    const made = link(
+      new NotingClock(),
+      { open: there.open, onMessage: (message) => came.push(message) },
+      { protocolVersion: 5 },
+    );
+    await until('it is connected', () => made.status().state === 'connected');
+    const long = 'x'.repeat(257);
+    const userProperties = { site: ['south', 'north'], note: long, [long]: 'x' };
+    const bare = { cmd: 'publish', topic: 't', payload: 'm', qos: 0, dup: false, retain: false } as const;
+    for (const properties of [{ contentType: 'text/csv', userProperties }, { contentType: long }, undefined])
+      there.write(generate({ ...bare, ...(properties && { properties }) }, { protocolVersion: 5 }));
+    await until('they came', () => came.length >= 3);
+    expect(came.map(({ relay }) => relay)).toEqual([
+      {
+        contentType: 'text/csv',
+        userProperties: new Map([['site', 'north']]),
+        unread: { names: new Map([['note', 'too-long']]), others: null },
+      },
+      { contentType: null, userProperties: new Map() },
+      { contentType: null, userProperties: new Map() },
+    ]);
+    await made.stop(10);
+  });
+});
+
+describe('a look at a broker', () => {
+  test('leaves no will and no session, under an id that every broker has to take', async () => {
+    const there = broker();
+    const { connect } = there;
+    const look = { clock: new NotingClock(), signal: AbortSignal.timeout(5_000), open: there.open };
+    for (const random of [() => 0, () => 0.999_999]) {
+      expect(await probeBroker({ ...CONNECTION, cleanStart: false }, { ...look, random })).toBeNull();
+      expect(there.connect).toMatchObject({ clean: true });
+      expect(there.connect?.clientId).toMatch(/^[0-9a-z]{1,23}$/i);
+      expect(there.connect).not.toBe(connect);
+    }
   });
 });

@@ -1,32 +1,23 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { BrokerConnection } from '../../gateway/broker-link/broker-connection.ts';
 import type { BrokerSession } from '../../gateway/broker-link/broker-session.ts';
 import type { BrokerLink, LinkStatus } from '../../gateway/broker-link/connect-broker.ts';
 import { connectPeer, type ExpectedPeer } from '../../gateway/broker-link/connect-peer.ts';
 import { createForwarder, type Forwarder } from '../../gateway/forwards/forwarder.ts';
-import type { PeerHello } from '../../gateway/peer-parcel.ts';
+import { digestsOf, helloAsker, type PeerHello, packHello } from '../../gateway/peer-hello.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Outbox, Store } from '../../gateway/store-contract.ts';
 import { RecordedEvents } from '../contracts/store-harness.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
 import { LeapingClock } from '../support/leaping-clock.ts';
 import { until } from '../support/processes.ts';
-import { ScriptedPeer } from './scripted-peer.ts';
+import { helloBut, ScriptedPeer } from './scripted-peer.ts';
 
-const CONNECTION: BrokerConnection = {
-  url: 'mqtt://cellar.test',
-  protocolVersion: 4,
-  clientId: 'attic',
-  username: null,
-  password: null,
-  keepaliveSeconds: 60,
-  cleanStart: true,
-  sessionExpirySeconds: 0,
-  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-  will: null,
-};
 /** As the attic has it of the cellar. */
-const EXPECTED: ExpectedPeer = { name: 'cellar', members: new Set(['attic', 'cellar', 'shed']) };
-const RIGHT: PeerHello = { name: 'cellar', others: ['shed', 'attic'] };
+const EXPECTED: ExpectedPeer = {
+  ...{ asker: 'attic', name: 'cellar', members: new Set(['attic', 'cellar', 'shed']) },
+  ...{ maxPayloadBytes: 1024, schemas: () => digestsOf(new Map()), warn: () => undefined },
+};
+const RIGHT = helloBut({ others: ['shed', 'attic'] });
 const UNHEARD = 'it has not said yet that it is a gateway';
 /** So long a peer may take to say it. */
 const WAIT_MS = 5_000;
@@ -73,7 +64,7 @@ async function untilState(
 }
 
 /** It has subscribed, and waits to hear something. */
-async function untilListening({ clock }: Linked, times = 1): Promise<void> {
+async function untilListening({ clock }: Pick<Linked, 'clock'>, times = 1): Promise<void> {
   await until('it listens', () => clock.sleeps.filter((ms) => ms === WAIT_MS).length >= times);
 }
 
@@ -83,7 +74,10 @@ describe('a peer', () => {
     const linked = linkTo(peer);
     const { link, states, sessions } = linked;
     await untilListening(linked);
-    expect(peer.subscribed).toEqual(['gateway/peers 0']);
+    expect(peer.subscribed).toEqual([
+      expect.stringMatching(/^gateway\/peers\/hello\/attic\/[0-9a-f]{32} 0$/),
+    ]);
+    expect(helloAsker(peer.question)).toBe('attic');
     expect(link.status()).toMatchObject({ state: 'connecting', reason: UNHEARD });
     expect([link.session(), states, sessions]).toEqual([null, [], []]);
 
@@ -105,22 +99,22 @@ describe('a peer', () => {
     ['of another name', { ...RIGHT, name: 'shed' }, 'the gateway there is called shed, not cellar'],
     [
       'without peers',
-      { name: null, others: [] },
+      helloBut({ name: null }),
       'the gateway there has no peers: give it peers, with the name cellar',
     ],
     [
       'that knows fewer',
-      { name: 'cellar', others: ['attic'] },
+      helloBut({ others: ['attic'] }),
       'it shares with attic, cellar, and this gateway with attic, cellar, shed: all have to list all the others',
     ],
     [
       'that knows more',
-      { name: 'cellar', others: ['attic', 'shed', 'roof'] },
+      helloBut({ others: ['attic', 'shed', 'roof'] }),
       'it shares with attic, cellar, roof, shed, and this gateway with attic, cellar, shed',
     ],
     [
       'that knows one under another name',
-      { name: 'cellar', others: ['attic', 'barn'] },
+      helloBut({ others: ['attic', 'barn'] }),
       'it shares with attic, barn, cellar, and',
     ],
     [
@@ -234,8 +228,12 @@ describe('a peer', () => {
   });
 
   test.each<[string, ExpectedPeer, PeerHello]>([
-    ['this gateway itself', { ...EXPECTED, name: 'attic' }, { name: 'attic', others: ['cellar', 'shed'] }],
-    ['another one', { ...EXPECTED, name: 'shed' }, { name: 'shed', others: ['cellar', 'attic'] }],
+    [
+      'this gateway itself',
+      { ...EXPECTED, name: 'attic' },
+      helloBut({ name: 'attic', others: ['cellar', 'shed'] }),
+    ],
+    ['another one', { ...EXPECTED, name: 'shed' }, helloBut({ name: 'shed', others: ['cellar', 'attic'] })],
   ])('may be stood in for by %s, but then by no other', async (_, expected, hello) => {
     const right = linkTo(new ScriptedPeer(hello), expected);
     await untilState(right, 'connected');
@@ -261,6 +259,111 @@ describe('a peer', () => {
     await untilState({ link }, 'connected');
   });
 
+  test('that has been asked over another connection is asked anew: nobody can have heard the answer', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const linked = linkTo(peer);
+    await untilState(linked, 'connected');
+    const first = peer.question;
+    peer.hello = null;
+    peer.cut();
+    await untilState(linked, 'retrying');
+    await linked.clock.pass(500);
+    await untilListening(linked, 2);
+    expect(peer.question).not.toBe(first);
+    peer.say(RIGHT, first);
+    peer.say(RIGHT, peer.question, true);
+    peer.say(RIGHT, 'gateway/peers');
+    await linked.clock.pass(WAIT_MS);
+    await untilState(linked, 'refused', NO_GATEWAY);
+  });
+
+  test('that may be sent a larger packet than it takes is refused, with both keys and both values', async () => {
+    const maxPayloadBytes = 2 * 2 ** 20;
+    const needed = maxPayloadBytes + 129 * 1024;
+    const expected = { ...EXPECTED, maxPayloadBytes };
+    const small = new ScriptedPeer({ ...RIGHT, maxPacketBytes: needed - 1 });
+    await untilState(
+      linkTo(small, expected),
+      'refused',
+      `mqtt.limits.packet is ${needed - 1} bytes there, and limits.payloadBytes 2MiB here: with what is known of it such a payload may take 2177KiB`,
+    );
+    await untilState(linkTo(new ScriptedPeer({ ...RIGHT, maxPacketBytes: needed }), expected), 'connected');
+  });
+
+  test('that does not take our client id is told of with a remedy', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    peer.returnCode = 2;
+    const linked = linkTo(peer);
+    const words = `it does not take this client id: it has ${CONNECTION.clientId.length} bytes; raise mqtt.limits.clientIdBytes there`;
+    await untilState(linked, 'refused', words);
+    expect(linked.states.at(-1)?.reason).toContain(words);
+  });
+
+  test('that has other schemas is connected, and that is told once a connection', async () => {
+    const warnings: string[] = [];
+    const schemas = digestsOf(new Map([['a.v1', '1']]));
+    const expected: ExpectedPeer = { ...EXPECTED, warn: (words) => warnings.push(words) };
+    const peer = new ScriptedPeer({ ...RIGHT, schemas });
+    const linked = linkTo(peer, expected);
+    await untilState(linked, 'connected');
+    peer.say({ ...RIGHT, schemas });
+    await linked.clock.settle();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^cellar has other schemas than this gateway: a\.v1 is not here\./),
+    ]);
+    for (const ours of [schemas, null]) {
+      const other = linkTo(peer, { ...expected, schemas: () => ours });
+      await untilState(other, 'connected');
+    }
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('that is full is sent nothing, and asked again until it is not', async () => {
+    const peer = new ScriptedPeer({ ...RIGHT, full: 'no room' });
+    const linked = linkTo(peer);
+    const { link, clock, states, sessions } = linked;
+    await untilState(linked, 'retrying', 'it takes nothing now: no room');
+    const sinceMs = link.status().sinceMs;
+    peer.hello = packHello({ ...RIGHT, full: 'still no room' });
+    const [first = ''] = peer.subscribed;
+    await clock.pass(WAIT_MS);
+    await until('it is asked again', () => peer.subscribed.length > 1);
+    await untilState(linked, 'retrying', 'still no room');
+    expect(peer.unsubscribed).toEqual([first.split(' ')[0]]);
+    expect([link.status().sinceMs, states.length, sessions, link.session()]).toEqual([sinceMs, 1, [], null]);
+    peer.hello = packHello(RIGHT);
+    await clock.pass(WAIT_MS);
+    await untilState(linked, 'connected');
+    expect([states.length, sessions.length, peer.connections]).toEqual([2, 1, 1]);
+    await clock.pass(10 * WAIT_MS);
+    expect(peer.subscribed).toHaveLength(3);
+  });
+
+  test('that is evidently there is tried at once, but not over and over', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const clock = new LeapingClock();
+    let tries = 0;
+    const open: ScriptedPeer['open'] = async () => {
+      tries += 1;
+      if (tries > 8) return await peer.open();
+      throw new Error('nobody is there');
+    };
+    const link = connectPeer(CONNECTION, EXPECTED, { clock, random: () => 1, open });
+    link.tryNow();
+    link.start();
+    stops.push(() => link.stop(0));
+    await clock.until(() => tries === 8);
+    link.tryNow();
+    await clock.settle();
+    expect(tries, 'it has been tried just now').toBe(8);
+    await clock.pass(1_000);
+    expect(tries).toBe(8);
+    link.tryNow();
+    await untilState({ link }, 'connected');
+    link.tryNow();
+    expect(link.status().state).toBe('connected');
+  });
+
   test('that is not waited for any more is stopped, whatever it has said', async () => {
     for (const hello of [RIGHT, { ...RIGHT, name: 'shed' }, null]) {
       const linked = linkTo(new ScriptedPeer(hello));
@@ -277,6 +380,33 @@ describe('a peer', () => {
       expect(linked.clock.nowMs(), 'nobody sleeps').toBe(nowMs);
     }
   });
+});
+
+test('what the listeners of a peer throw is told, and stops nothing, whatever it has said', async () => {
+  for (const hello of [RIGHT, { ...RIGHT, name: 'shed' }, null]) {
+    const peer = new ScriptedPeer(hello);
+    const clock = new LeapingClock();
+    const failures: string[] = [];
+    const mine = (): never => {
+      throw new Error('mine');
+    };
+    const link = connectPeer(CONNECTION, EXPECTED, {
+      ...{ clock, random: () => 1, open: peer.open, onState: mine, onConnected: mine },
+      onFailure: (hook, error) => failures.push(`${hook}: ${String(error)}`),
+    });
+    link.start();
+    stops.push(() => link.stop(0));
+    if (hello === null) {
+      await untilListening({ clock });
+      await clock.pass(WAIT_MS);
+    }
+    const isRight = hello === RIGHT;
+    await untilState({ link }, isRight ? 'connected' : 'refused');
+    const told = ['peer state: Error: mine', ...(isRight ? ['peer connected: Error: mine'] : [])];
+    expect(failures).toEqual(told);
+    await clock.settle();
+    expect([link.status().state, peer.connections]).toEqual([isRight ? 'connected' : 'refused', 1]);
+  }
 });
 
 describe('what waits for a peer', () => {

@@ -5,6 +5,7 @@ import { explanationText } from '../../gateway/commands/explain.ts';
 import type { ExplainedHome, Explanation } from '../../gateway/operations-contract.ts';
 import { RESENT, writeSchemas } from '../support/test-schemas.ts';
 import { type CommandWorld, commandWorld } from './command-world.ts';
+import { fakeOperations } from './fake-operations.ts';
 
 const PEERS = 'peers: { name: attic, others: [{ name: cellar, url: "mqtt://127.0.0.1:9" }] }\n';
 const GOOD = '{"boot":1,"seq":1,"value":1}';
@@ -59,6 +60,36 @@ describe('explain among peers', () => {
     writeFileSync(join(world.cwd, 'gateway.yaml'), 'schemas: ./own\n');
     expect(await explain('resent/dev-1', '-p', GOOD)).not.toHaveProperty('home');
     expect((await world.run(['explain', '-t', 'resent/dev-1', '-p', GOOD])).out).not.toContain('home');
+  });
+});
+
+describe('explain of a topic that none claims', () => {
+  const broken =
+    /^schema {3}none claims this topic\n +but 1 schema file is broken, .*see `telemetry-gateway check`/m;
+
+  test('tells of schema files that are broken, and may be meant for it', async () => {
+    writeFileSync(join(world.cwd, 'gateway.yaml'), 'schemas: ./own\n');
+    expect((await world.run(['explain', '-t', 'other/x'])).out).not.toContain('broken');
+    writeFileSync(join(world.cwd, 'own', 'other.v1.json'), '{ "$id": ');
+    expect((await world.run(['explain', '-t', 'other/x'])).out).toMatch(broken);
+    expect(await explain('other/x')).toMatchObject({ schemaErrors: 1 });
+    expect(await explain('resent/dev-1')).not.toHaveProperty('schemaErrors');
+  });
+
+  test('asks the gateway that runs for them', async () => {
+    const operations = fakeOperations();
+    const { status, explain: answer } = operations;
+    await world.running({
+      ...operations,
+      status: async () => ({ ...(await status()), schemaErrors: 1 }),
+      explain: async (request) => ({
+        ...(await answer(request)),
+        outcome: 'forwarded',
+        schemas: [],
+        readings: [],
+      }),
+    });
+    expect((await world.run(['explain', '-t', 'other/x'])).out).toMatch(broken);
   });
 });
 

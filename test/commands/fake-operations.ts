@@ -51,7 +51,7 @@ export const CAUSE: RejectionCause = {
 };
 
 export const NOTHING_REPLAYED: ReplayReport = {
-  ...{ looked: 0, stored: 0, duplicate: 0, written: 0, still: 0, anew: 0, gone: 0 },
+  ...{ looked: 0, stored: 0, duplicate: 0, written: 0, still: 0, anew: 0, gone: 0, atMost: false },
   causes: [],
   next: null,
 };

@@ -211,6 +211,20 @@ describe('rejected replay', () => {
     expect(operations.asked).toMatchObject([{ selection: { ids: ['r1', 'r2'] }, dryRun: true }]);
   });
 
+  test('a dry run of which one page could not tell all repeats says at most', async () => {
+    const replay = async ({ after }: ReplayRequest): Promise<ReplayReport> => ({
+      ...NOTHING_REPLAYED,
+      ...(after === null ? { looked: 3, stored: 3, atMost: true } : { looked: 2, stored: 1, duplicate: 1 }),
+      next: after === null ? 'p2' : null,
+    });
+    await world.running(fakeOperations({ replay }));
+    const { out } = await world.run(['rejected', 'replay', '--all', '--dry-run']);
+    expect(out).toContain('  4  would be stored, at most: some may be repeats of others\n');
+    expect(out).toContain('  1  would be found stored already\n');
+    const { out: json } = await world.run(['rejected', 'replay', '--all', '--dry-run', '--json']);
+    expect(JSON.parse(json)).toMatchObject({ stored: 4, duplicate: 1, atMost: true });
+  });
+
   test('ends with what was open when it began, however many come meanwhile', async () => {
     let pages = 0;
     const replay = async (): Promise<ReplayReport> => {

@@ -166,7 +166,7 @@ describe('commands beside a running gateway', () => {
     expect(out).toMatch(/^influx +retrying/m);
     expect(out).toContain('influx: connection refused');
     expect(out).toContain('`telemetry-gateway sinks forget old`');
-    expect(out).toMatch(/cloud +retrying +5 +1 +3/);
+    expect(out).toMatch(/cloud +retrying +9 +5 +1 +3/);
     expect(out).toContain('cloud: nobody \\x07listens');
     expect(out).toContain('gone is no longer configured and keeps 2 messages');
     const { out: json } = await run(['sinks', '--json']);

@@ -1,7 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { savedText, unsavedText } from '../../gateway/commands/family-text.ts';
 import { readSamples } from '../../gateway/commands/sample-file.ts';
+import { saveDrafts } from '../../gateway/commands/save-drafts.ts';
+import { infer } from '../infer/inference.ts';
 import { type CommandWorld, commandWorld } from './command-world.ts';
 
 let cwd = '';
@@ -41,6 +44,25 @@ describe('samples', () => {
     ).toBe('zigbee2mqtt/Living room sensor');
   });
 
+  test('may be one JSON document over several lines', () => {
+    const list = JSON.stringify([{ topic: 'a/b', payload: { t: 1 } }, { topic: 'a/c' }], null, 2);
+    expect(read(list)).toEqual(['a/b {"t":1}']);
+    expect(readSamples(list, { file: 'f', topic: null }).problems).toEqual([
+      'f, element 2, has no "payload"',
+    ]);
+    expect(() => read('{\n  "temperature": 21.5\n}\n')).toThrow(
+      'f has no "topic"; for payloads alone give --topic',
+    );
+  });
+
+  test('do not begin with a blank: what does is a part of something else', () => {
+    expect(() => read('{\n  "t": 1\n}\n{\n  "t": 2\n}\n')).toThrow('f:1 is no JSON');
+    expect(readSamples('a/b 1\n  "t": 1,\n\tx 2\n', { file: 'f', topic: null })).toMatchObject({
+      messages: [{ topic: 'a/b' }],
+      problems: [expect.stringContaining('f:2 begins with a blank'), expect.stringContaining('f:3 begins')],
+    });
+  });
+
   test('are JSON lines with topic and payload', () => {
     const text =
       '{"topic":"a/b","payload":{"t":1},"at":1772366400000,"retained":true,"contentType":"x/y"}\n{"topic":"a/c","payload":"on"}';
@@ -73,10 +95,28 @@ describe('samples', () => {
 });
 
 describe('schema infer', () => {
+  test('says what helps where a file is too large', async () => {
+    const file = join(cwd, 'large.txt');
+    writeFileSync(file, 'a/b 1\n');
+    truncateSync(file, 64 * 1024 * 1024 + 1);
+    expect(await run(['schema', 'infer', 'large.txt'])).toMatchObject({
+      err: expect.stringContaining('larger than 64 MiB; a part of it is enough: head -n 50000 large.txt |'),
+    });
+    writeFileSync(file, `[${' '.repeat(16 * 1024 * 1024)}1]`);
+    expect(await run(['schema', 'infer', 'large.txt', '--topic', 'a/b'])).toMatchObject({
+      err: expect.stringContaining('a JSON list of more than 16 MiB; make lines of it'),
+    });
+  });
+
   test('takes a topic, and no filter', async () => {
     writeFileSync(join(cwd, 'samples.txt'), '{"t":4.5}\n');
     expect(await run(['schema', 'infer', 'samples.txt', '--topic', 'a/#'])).toMatchObject({
       err: expect.stringContaining('--topic a/#: holds a wildcard'),
+    });
+    expect(await run(['schema', 'infer', 'samples.txt', '--topic', '$share/g/a/b'])).toMatchObject({
+      err: expect.stringContaining(
+        'is a subscription, and no topic; what comes over it has topics such as a/b',
+      ),
     });
   });
 
@@ -97,6 +137,40 @@ describe('schema infer', () => {
       `kept   ${file}`,
     );
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('writes whole drafts or none, and leaves nothing else behind', async () => {
+    writeFileSync(join(cwd, 'samples.txt'), 'cold/berlin/r1 {"t":4.5}\nwarm/r2 {"t":5}\nwarm/r3 {"t":5}\n');
+    await run(['schema', 'infer', 'samples.txt', '--save', 'a/b']);
+    expect(readdirSync(join(cwd, 'a', 'b')).length).toBeGreaterThan(0);
+    for (const name of readdirSync(join(cwd, 'a', 'b')))
+      expect(JSON.parse(readFileSync(join(cwd, 'a', 'b', name), 'utf8')).$id).toBeTruthy();
+  });
+
+  test('where nothing can be written, says so before it reads anything', async () => {
+    writeFileSync(join(cwd, 'file'), '');
+    for (const folder of ['file', 'file/drafts', '/proc/nowhere'])
+      expect(await run(['schema', 'infer', 'none.txt', '--save', folder])).toMatchObject({
+        ...{ code: 2, out: '' },
+        err: expect.stringContaining(`--save ${folder}: `),
+      });
+  });
+
+  test('tells which drafts could not be written, and writes the others', () => {
+    const sent = [
+      { topic: 'cold/r1', payload: '{"t":4.5}' },
+      { topic: 'status/r1/x', payload: '{"level":"high","v":1}' },
+    ];
+    const families = infer(sent);
+    writeFileSync(join(cwd, 'file'), '');
+    const failed = saveDrafts(families, 'file', cwd);
+    expect(failed.length).toBeGreaterThan(0);
+    for (const each of failed) expect(each).toMatchObject({ kept: false, problem: expect.any(String) });
+    expect(savedText(failed, failed.length)).toMatch(/^FAILED .*file/);
+    expect(unsavedText(failed, 'file')).toContain(`--save file: ${failed.length} of ${failed.length} drafts`);
+    const saved = saveDrafts(families, 'drafts', cwd);
+    expect(unsavedText(saved, 'drafts')).toBeNull();
+    expect(readdirSync(join(cwd, 'drafts')).length).toBe(saved.length);
   });
 
   test('answers in JSON, reads standard input, and ends with 1 where there is nothing to draft', async () => {
@@ -139,6 +213,19 @@ describe('check --live', () => {
       [['--live', 'house', '--protocol', '4'], '--protocol: must be 3.1.1 or 5'],
       [['--live', 'house', '--save', 'file/drafts'], '--save file/drafts'],
       [['--live', 'mqtt://me:geheim@h'], '--password-file'],
+      [['--live', 'me:geheim@127.0.0.1:1883'], '--password-file'],
+      [['--live', 'mqtt:/me:geheim@h'], '--password-file'],
+      [['--live', 'mqtt:\\\\me:geheim@h'], '--password-file'],
+      [['--live', 'mqtt://me:12/geheim@h'], '--password-file'],
+      [['--live', 'mqtt://me:geheim%40h'], '--password-file'],
+      [['--live', 'mqt://h?token=geheim'], 'neither a URL such as'],
+      [['--live', 'mqtt://h/path'], 'which only ws:// and wss:// have'],
+      [['--liv=mqtt://me:geheim@h'], 'unknown option'],
+      [['--live', 'h', '--for', 'me:geheim@h'], 'must be a duration'],
+      [['--live', 'mqtt://h', '--client-id', ''], '--client-id: is empty'],
+      [['--live', 'mqtt://h', '--client-id', 'x'.repeat(129)], 'at most 128 bytes'],
+      [['--live', 'house', '--save', '/proc/nowhere/drafts'], '--save /proc/nowhere/drafts'],
+      [['--live', 'house', '--save', 'file'], '--save file'],
       [['--live', 'nobody'], 'configured are house'],
       [['--live', 'mqtt://h', '--for', 'ever'], 'must be a duration'],
       [['--topic', 'a'], '--topic means something with --live'],

@@ -21,7 +21,7 @@ test.each([
 describe('what is no longer configured, and has nothing', () => {
   test('is listed; of a forward nothing more is said, of a sink what it will do to readings that come', () => {
     const forwards = forwardsText([FORWARD], 0);
-    expect(forwards).toMatch(/^gone +not configured +2 +0 +0/m);
+    expect(forwards).toMatch(/^gone +not configured +2 +2 +0 +0/m);
     expect(forwards).not.toContain('forget');
     const sink = { ...SINK, name: 'old', configured: false, pending: 0, reason: null };
     expect(sinksText([sink], 0)).toContain('old is no longer configured and will hold back what comes:');

@@ -6,6 +6,7 @@ import type { BrokerConfig } from '../../gateway/config/gateway-config.ts';
 import { loadConfig, parseConfig } from '../../gateway/config/load-config.ts';
 import { redacted } from '../../gateway/config/redact.ts';
 import { isGatewayError, problemText } from '../../gateway/errors.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** The entries of a `brokers:` list, one YAML flow map for each. */
@@ -32,18 +33,13 @@ describe('a broker in the configuration', () => {
       {
         name: 'house',
         connection: {
+          ...CONNECTION,
           url: 'mqtt://broker.local',
-          protocolVersion: 4,
           clientId: `telemetry-gateway-${hostname()
             .replace(/[^A-Za-z0-9._-]/g, '')
             .slice(0, 40)}-house`,
-          username: null,
-          password: null,
-          keepaliveSeconds: 60,
           cleanStart: false,
           sessionExpirySeconds: 604_800,
-          tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-          will: null,
         },
         subscribe: [{ filter: 'sensors/#', qos: 1, share: null }],
         maxInFlight: 1000,
@@ -124,6 +120,15 @@ describe('a broker in the configuration', () => {
       '{ name: b, url: "mqtt://h", subscribe: [{ topic: a, share: x/y }] }',
       '/brokers/0/subscribe/0/share must hold',
     ],
+    [
+      '{ name: b, url: "mqtt://h", subscribe: [a, gateway/#] }',
+      '/brokers/0/subscribe/1 is never taken: topics',
+    ],
+    [
+      '{ name: b, url: "mqtt://h", subscribe: [$share/g/gateway/receipts/+] }',
+      '/brokers/0/subscribe/0 is never taken',
+    ],
+    [`{ name: b, ${URL_AND_TOPIC}, clientId: "" }`, '/brokers/0/clientId must not be empty\n'],
     ['{ name: b, url: "mqtt://h", subscribe: [a/#, b, a/+/c] }', '/brokers/0/subscribe/2 overlaps with a/#'],
     ['{ name: b, url: "mqtt://h", subscribe: [] }', '/brokers/0/subscribe must have at least one entry\n'],
     [`{ name: b, ${URL_AND_TOPIC}, clientId: "a\\u0000b" }`, '/brokers/0/clientId holds a control character'],
@@ -149,6 +154,19 @@ describe('a broker in the configuration', () => {
     );
   });
 
+  test.each([
+    '{ name: b, url:mqtt://u:hush@h, subscribe: [a] }',
+    '{ name: b, url: "mqtt:/u:hush@h", subscribe: [a] }',
+    '{ name: b, url: "mqtt://u:12/hush@h", subscribe: [a] }',
+    '*mqtt://u:hush@h',
+    '!mqtt://u:hush@h x',
+    '"mqtt://u:hush@h"',
+  ])('where it is mistyped keeps its password to itself: %s', (entry) => {
+    const problems = problemsOf(entry);
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join()).not.toContain('hush');
+  });
+
   test('keeps its password to itself', () => {
     const cwd = temporaryFolder();
     writeFileSync(join(cwd, 'pw'), 'hush\n');
@@ -157,7 +175,7 @@ describe('a broker in the configuration', () => {
       `brokers: [{ name: b, url: "ws://h/x?token=husht", subscribe: [a], username: u, passwordFile: ./pw }]`,
     );
     const config = loadConfig({ file: 'g.yaml', cwd, environment: {} });
-    expect(config.brokers[0]?.connection.password).toBe('hush');
+    expect(config.brokers[0]?.connection).toMatchObject({ password: 'hush', passwordFile: join(cwd, 'pw') });
     expect(JSON.stringify(redacted(config))).not.toContain('hush');
   });
 });

@@ -4,6 +4,7 @@ import type { ForwardConfig, GatewayConfig } from '../../gateway/config/gateway-
 import { parseConfig } from '../../gateway/config/load-config.ts';
 import { redacted } from '../../gateway/config/redact.ts';
 import { isGatewayError, problemText } from '../../gateway/errors.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
 
 function configOf(text: string): GatewayConfig {
   return parseConfig(text, { file: 'gateway.yaml', cwd: '/etc/telemetry', environment: {} });
@@ -34,18 +35,11 @@ describe('a forward in the configuration', () => {
     expect(forward('{ name: up, url: "mqtt://cloud", topics: [sensors/#] }')).toEqual({
       name: 'up',
       connection: {
+        ...CONNECTION,
         url: 'mqtt://cloud',
-        protocolVersion: 4,
         clientId: `telemetry-gateway-${hostname()
           .replace(/[^A-Za-z0-9._-]/g, '')
           .slice(0, 40)}-forward-up`,
-        username: null,
-        password: null,
-        keepaliveSeconds: 60,
-        cleanStart: true,
-        sessionExpirySeconds: 0,
-        tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-        will: null,
       },
       topics: ['sensors/#'],
       send: 'valid',
@@ -110,6 +104,57 @@ describe('a forward in the configuration', () => {
     ['another port', '{ name: up, url: "mqtt://broker.local", topics: ["#"] }', HOUSE, null],
     ['itself', '{ name: up, url: "mqtt://localhost", topics: [a/+] }', '', 'to this gateway itself'],
     ['itself, under a prefix', '{ name: up, url: "mqtt://127.0.0.1", topics: [a/+], prefix: b/ }', '', null],
+    ...['0.0.0.0', '127.1', '2130706433', '0x7f.0.0.1', '[::1]', '[::ffff:127.0.0.1]', 'LOCALHOST'].map(
+      (host): [string, string, string, string | null] => [
+        `itself, as ${host}`,
+        `{ name: up, url: "mqtt://${host}", topics: [a/+] }`,
+        '',
+        'to this gateway itself',
+      ],
+    ),
+    [
+      'itself, by the name of this machine',
+      `{ name: up, url: "mqtt://${hostname()}", topics: [a/+] }`,
+      '\nmqtt: { listeners: [{ host: 0.0.0.0, anonymous: true }] }',
+      'to this gateway itself',
+    ],
+    [
+      'a circle over itself',
+      '{ name: up, url: "mqtt://localhost", topics: [x/#], prefix: y/ }\n  - { name: back, url: "mqtt://127.1", topics: [y/#], prefix: x/ }',
+      '',
+      'by way of the forward back',
+    ],
+    [
+      'crosswise prefixes at one broker',
+      '{ name: up, broker: both, topics: [x/#], prefix: y/ }\n  - { name: back, broker: both, topics: [y/#], prefix: x/ }',
+      '\nbrokers: [{ name: both, url: "mqtt://h", subscribe: [x/#, y/#] }]',
+      '/forward/0 sends what comes back to it by way of the forward back, which sends to the broker that is read as both',
+    ],
+    [
+      'a circle over three brokers',
+      '{ name: up, broker: b1, topics: [x/#], prefix: y/ }\n  - { name: on, broker: b2, topics: [y/#], prefix: z/ }\n  - { name: home, broker: b3, topics: [z/#], prefix: x/ }',
+      '\nbrokers: [{ name: b1, url: "mqtt://h1", subscribe: [y/#] }, { name: b2, url: "mqtt://h2", subscribe: [z/#] }, { name: b3, url: "mqtt://h3", subscribe: [x/#] }]',
+      'by way of the forward on, then home',
+    ],
+    [
+      'two that lead on and not back',
+      '{ name: up, broker: both, topics: [x/+], prefix: y/ }\n  - { name: on, broker: both, topics: [y/#], prefix: x/ }',
+      '\nbrokers: [{ name: both, url: "mqtt://h", subscribe: [x/#, y/x/#] }]',
+      null,
+    ],
+    [
+      'what the gateway says itself',
+      '{ name: up, url: "mqtt://h", topics: [gateway/#] }',
+      '',
+      '/forward/0/topics/0 takes in nothing',
+    ],
+    ['topics under $SYS', '{ name: up, url: "mqtt://h", topics: [$SYS/#] }', '', null],
+    [
+      'where nobody may publish',
+      '{ name: up, url: "mqtt://h", topics: [a], prefix: $SYS/ }',
+      '',
+      '/forward/0/prefix begins with $SYS/, where brokers take nothing',
+    ],
     ['itself, elsewhere', '{ name: up, url: "mqtt://127.0.0.1:1884", topics: ["#"] }', '', null],
   ])('%s', (_, entry, before, problem) => {
     const problems = problemsOf(entry, before);

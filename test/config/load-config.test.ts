@@ -123,6 +123,26 @@ describe('a configuration that is wrong', () => {
     ]);
   });
 
+  test.each([
+    [
+      'peers: { name: 1 }',
+      "/peers/name must be a name of letters, digits, '.', '_' and '-', at most 64, not a number: write it in quotes",
+    ],
+    ['peers: { name: true }', 'at most 64, not a boolean: write it in quotes'],
+    ['data: 5', '/data must be a path, not a number: write it in quotes'],
+  ])('what YAML takes for something else is to be written in quotes: %s', (text, words) => {
+    expect(problemsOf(text).join()).toContain(words);
+  });
+
+  test.each([
+    'peers: { name: -1 }',
+    'store: { maxBytes: 12 }',
+    'peers: { name: [] }',
+    'peers: { name: a/b }',
+  ])('but not what would be no better in quotes: %s', (text) =>
+    expect(problemsOf(text).join()).not.toContain('quotes'),
+  );
+
   test('the message itself names file, line and column', () => {
     expect(() => parse('store:\n  commitDelay: 5')).toThrow(
       /^gateway\.yaml:2:3 \/store\/commitDelay must be a duration with its unit/,

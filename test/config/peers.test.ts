@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ForwardConfig, GatewayConfig } from '../../gateway/config/gateway-config.ts';
 import { loadConfig, parseConfig } from '../../gateway/config/load-config.ts';
-import { outgoingOf, sharesAlone } from '../../gateway/config/peers.ts';
+import { outgoingOf, sharesAlone, sharesNothing } from '../../gateway/config/peers.ts';
 import { redacted } from '../../gateway/config/redact.ts';
 import { isGatewayError, problemText } from '../../gateway/errors.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 function configOf(text: string): GatewayConfig {
@@ -55,16 +56,9 @@ describe('peers in the configuration', () => {
         link: {
           name: 'peer/cellar',
           connection: {
+            ...CONNECTION,
             url: 'mqtt://cellar.local',
-            protocolVersion: 4,
-            clientId: `telemetry-gateway-${HOST}-peer-attic`,
-            username: null,
-            password: null,
-            keepaliveSeconds: 60,
-            cleanStart: true,
-            sessionExpirySeconds: 0,
-            tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-            will: null,
+            clientId: `telemetry-gateway-${HOST}-peer-attic:cellar`,
           },
           topics: [],
           send: 'raw',
@@ -109,11 +103,38 @@ describe('peers in the configuration', () => {
   });
 
   test('have a client id that each can tell from those of the others, and that a gateway takes', () => {
-    const name = 'x'.repeat(64);
-    const { peers } = configOf(`peers: { name: ${name}, others: [${CELLAR}] }`);
-    const clientId = peers?.others[0]?.link.connection.clientId ?? '';
-    expect(clientId.endsWith(`-peer-${name}`)).toBe(true);
-    expect(clientId.length).toBeLessThanOrEqual(configOf('').mqtt.limits.maxClientIdBytes);
+    const ids = (own: string, ...others: readonly string[]): string[] =>
+      (
+        configOf(
+          `peers: { name: ${own}, others: [${others.map((each) => `{ name: ${each}, url: "mqtt://${each}" }`).join()}] }`,
+        ).peers?.others ?? []
+      ).map(({ link: { connection } }) => connection.clientId);
+    const long = 'x'.repeat(63);
+    const { maxClientIdBytes } = configOf('').mqtt.limits;
+    for (const [own, one, another] of [
+      ['a', 'b', 'c'],
+      [`${long}o`, `${long}a`, `${long}b`],
+      ['o', `${long}a`, `${long}b`],
+      [`${long}o`, 'a', 'b'],
+    ] as const) {
+      const found = ids(own, one, another);
+      expect(new Set(found).size).toBe(2);
+      for (const id of found) {
+        expect(id).toContain(`-peer-${own}:`);
+        expect(id.length).toBeLessThanOrEqual(maxClientIdBytes);
+      }
+    }
+    expect(ids('a-b', 'c')).not.toEqual(ids('a', 'b-c'));
+  });
+
+  test('of which one stands in for another are reached at one address, as three gateways have it', () => {
+    const { peers } = configOf(
+      peersOf(
+        '{ name: cellar, url: "mqtt://cellar" }',
+        '{ name: shed, url: "mqtt://cellar", standIn: cellar }',
+      ),
+    );
+    expect(peers?.others.map(({ answers }) => answers)).toEqual(['cellar', 'cellar']);
   });
 
   test('may have packets of just that size', () => {
@@ -223,9 +244,22 @@ describe('peers in the configuration', () => {
     ],
     ['a protocol', peersOf('{ name: c, url: "mqtt://h", protocol: 5 }'), '/peers/others/0/protocol'],
     [
-      'two gateways at one address',
-      peersOf(CELLAR, '{ name: shed, url: "mqtt://cellar.local" }'),
+      'two under one client id at one address',
+      peersOf(
+        '{ name: cellar, url: "mqtt://cellar", clientId: me }',
+        '{ name: shed, url: "mqtt://cellar", clientId: me }',
+      ),
       '/peers/others/1 connects to the same broker under the same client id',
+    ],
+    [
+      'topics too short to ask on',
+      `${peersOf(CELLAR)}mqtt: { limits: { topicBytes: 100 } }\n`,
+      '/peers needs mqtt.limits.topicBytes of 117 and topicLevels of 5 at least',
+    ],
+    [
+      'topics too shallow to ask on',
+      `${peersOf(CELLAR)}mqtt: { limits: { topicLevels: 4 } }\n`,
+      '/peers needs mqtt.limits.topicBytes of 117 and topicLevels of 5 at least',
     ],
     [
       'the client id of a broker that is the same program',
@@ -252,5 +286,19 @@ describe('a gateway shares alone', () => {
     ['not where there are no brokers', '', false],
   ])('%s', (_, text, alone) => {
     expect(sharesAlone(configOf(text))).toBe(alone);
+  });
+});
+
+describe('peers that share nothing', () => {
+  const READS = 'brokers: [{ name: h, url: "mqtt://h", subscribe: [a, b] }]\n';
+  const SHARES = 'brokers: [{ name: h, url: "mqtt://h", subscribe: [a, { topic: b, share: g }] }]\n';
+
+  test.each([
+    ['read from a broker, and no filter has a share', `${READS}${peersOf(CELLAR)}`, true],
+    ['are not those of which one filter has', `${SHARES}${peersOf(CELLAR)}`, false],
+    ['are not those that read from no broker', peersOf(CELLAR), false],
+    ['are no peers at all', READS, false],
+  ])('%s', (_, text, apart) => {
+    expect(sharesNothing(configOf(text))).toBe(apart);
   });
 });

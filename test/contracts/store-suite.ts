@@ -275,6 +275,20 @@ export function storeSuite(name: string, harness: StoreHarness): void {
         expect([...(await again('crash')).transfers]).toEqual([key('c', 2, 2)]);
       });
 
+      it('are all over where the session is lost, those of this client alone, and what comes then is remembered', async () => {
+        const store = await open();
+        const group = store.group();
+        for (const state of [1, 2] as const) group.remember(key('c', state, state));
+        group.remember(key('d', 1));
+        await group.committed;
+        const later = store.group();
+        later.remember({ client: 'c', packetId: 0, hashHigh: 0, hashLow: 0, readings: 0, state: 0 });
+        later.remember(key('c', 3));
+        await later.committed;
+        const kept = [...(await again('crash')).transfers].sort((a, b) => a.packetId - b.packetId);
+        expect(kept).toEqual([key('d', 1), key('c', 3)]);
+      });
+
       it('are all over with it that were left open under one id', async () => {
         const store = await open();
         const group = store.group();

@@ -1,5 +1,5 @@
 /** `check --live` on a Mosquitto that is in use: what it reports is right, what it drafts works, and nobody notices it. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { expect, test } from 'vitest';
@@ -169,6 +169,34 @@ describeWith(['mosquitto'], 'a trial on a broker in use', () => {
       );
     } finally {
       for (const client of [publisher, witness.client, member.client]) await client.endAsync(true);
+      await mosquitto.stop();
+    }
+  });
+
+  test('what cannot be saved does not cost the report', async () => {
+    const mosquitto = await startMosquitto({ conf: CONF });
+    const cwd = temporaryFolder('trial');
+    const publisher = await connectAsync(mosquitto.url, { reconnectPeriod: 0 });
+    try {
+      await publish(publisher, [{ topic: 'cold/berlin/r1', payload: '{"t":4.5}', retain: true }]);
+      const trial = start(
+        process.execPath,
+        [GATEWAY_MAIN, 'check', '--live', mosquitto.url, '--for', '1h', '--save', 'drafts'],
+        { cwd },
+      );
+      await newClient(mosquitto, /Sending PUBLISH to tg-check-/);
+      expect(readdirSync(join(cwd, 'drafts'))).toEqual([]);
+      // The folder is gone, and there can be none.
+      rmdirSync(join(cwd, 'drafts'));
+      writeFileSync(join(cwd, 'drafts'), '');
+      expect(await trial.stop()).toBe(1);
+      expect(trial.stdout()).toMatch(/^listened .*\n1 messages, 1 of them retained/);
+      expect(trial.stdout()).toMatch(/^FAILED .*cold-berlin\.v1\.json: /m);
+      expect(trial.stderr()).toMatch(
+        /^telemetry-gateway: --save drafts: 1 of 1 drafts could not be written: /,
+      );
+    } finally {
+      await publisher.endAsync(true);
       await mosquitto.stop();
     }
   });

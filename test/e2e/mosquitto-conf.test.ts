@@ -1,8 +1,15 @@
-/** The shipped mosquitto.conf and ACL, as they are but for paths and ports, in a real Mosquitto. */
+/**
+ * The shipped mosquitto.conf and ACL, and the certificates of their README, as they are but for paths and ports, in a real
+ * Mosquitto.
+ */
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connectAsync } from 'mqtt';
 import { expect, test } from 'vitest';
 import { accountOf, type GatewayProcess, startGateway, untilDrained } from '../support/gateway-process.ts';
 import { type HardenedMosquitto, startHardenedMosquitto } from '../support/hardened-mosquitto.ts';
-import { run, until } from '../support/processes.ts';
+import { freePort, run, until } from '../support/processes.ts';
 import { mosquittoPub } from '../support/servers.ts';
 import { describeWith } from '../support/services.ts';
 
@@ -10,7 +17,7 @@ const PASSWORDS = { gateway: 'correct horse', kitchen: 'k1tchen', cellar: 'c3lla
 const PATIENTLY = { timeoutMs: 30_000, everyMs: 200 };
 
 describeWith(
-  ['mosquitto', 'mosquitto_pub', 'mosquitto_passwd', 'openssl'],
+  ['mosquitto', 'mosquitto_pub', 'mosquitto_passwd', 'openssl', 'prlimit'],
   'the shipped mosquitto.conf',
   () => {
     test('lets in who has a password, on its own topics, and the gateway reads on', async () => {
@@ -66,45 +73,135 @@ describeWith(
 
     test('says over the broker why a reading was rejected, to its device alone', async () => {
       await withReader(async (mosquitto) => {
-        const listen = (user: 'kitchen' | 'cellar'): Promise<{ stdout: string }> =>
-          run('mosquitto_sub', [
-            ...[
-              ...mosquitto.as(user, PASSWORDS[user]),
-              '-t',
-              'gateway/receipts/kitchen',
-              '-C',
-              '1',
-              '-W',
-              '8',
-            ],
-          ]);
-        const [own, others] = [listen('kitchen'), listen('cellar')];
-        await until(
-          'both listen',
-          () => (mosquitto.log().match(/Received SUBSCRIBE|New client connected/g)?.length ?? 0) >= 3,
-          PATIENTLY,
-        );
-        await until(
-          'the receipt came',
-          async () => {
-            await mosquittoPub(
-              mosquitto.tlsPort,
-              'sensors/kitchen/environment',
-              '{"temperature":"warm"}',
-              ...mosquitto.as('kitchen', PASSWORDS.kitchen),
-            );
-            return await Promise.race([
-              own.then(() => true),
-              new Promise((done) => setTimeout(done, 300, false)),
+        const topic = 'gateway/receipts/kitchen';
+        const others = run('mosquitto_sub', [
+          ...[...mosquitto.as('cellar', PASSWORDS.cellar), '-t', topic, '-C', '1', '-W', '8'],
+        ]);
+        await until('the other one listens', () => mosquitto.log().includes(' as cellar '), PATIENTLY);
+        // Over one connection: a user has no more.
+        const { stdout } = await run('mosquitto_rr', [
+          ...[...mosquitto.as('kitchen', PASSWORDS.kitchen), '-q', '1', '-e', topic, '-W', '20'],
+          ...['-t', 'sensors/kitchen/environment', '-m', '{"temperature":"warm"}'],
+        ]);
+        expect(JSON.parse(stdout)).toMatchObject({ code: 'invalid', topic: 'sensors/kitchen/environment' });
+        expect((await others).stdout).toBe('');
+      });
+    });
+
+    test('no device can take the place of the gateway, nor throw away what waits for it', async () => {
+      await withReader(async (mosquitto, gateway) => {
+        const [, clientId = ''] = / as (\S+) \(p\d, c\d, k\d+, u'gateway'\)/.exec(mosquitto.log()) ?? [];
+        expect(clientId).toMatch(/^telemetry-gateway-.*-house$/);
+        const attack = async (): Promise<void> => {
+          for (const version of ['311', '5']) {
+            const { code } = await run('mosquitto_pub', [
+              ...[...mosquitto.as('kitchen', PASSWORDS.kitchen), '-i', clientId, '-V', version, '-q', '1'],
+              ...['-t', 'sensors/kitchen/environment', '-m', '{"temperature":21.5}'],
             ]);
+            expect(code).toBe(0);
+          }
+        };
+        await attack();
+        await until('they were read', async () => (await storedOf(gateway, 'kitchen')) === 2, PATIENTLY);
+        // It connects as the same user.
+        expect((await gateway.command('check')).stdout).toContain('broker house');
+        expect(gateway.log()).not.toContain('is lost');
+
+        await gateway.stop();
+        for (let i = 0; i < 20; i += 1) await publish(mosquitto, 'cellar', i);
+        await attack();
+        await gateway.restart();
+        await until('all came', async () => (await storedOf(gateway, 'cellar')) >= 20, PATIENTLY);
+        expect([await storedOf(gateway, 'cellar'), await storedOf(gateway, 'kitchen')]).toEqual([20, 4]);
+      });
+    });
+
+    test('idle connections to the port of devices do not shut out the gateway, with 1,024 files', async () => {
+      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS, maxFiles: 1_024 });
+      const idle: Socket[] = [];
+      try {
+        for (let i = 0; i < 1_100; i += 1) idle.push(await opened(mosquitto.tlsPort));
+        const { code, stderr } = await run('mosquitto_sub', [
+          ...['-h', '127.0.0.1', '-p', String(mosquitto.port), '-u', 'gateway', '-P', PASSWORDS.gateway],
+          ...['-t', 'sensors/#', '-E', '-W', '10'],
+        ]);
+        expect([code, stderr]).toEqual([0, '']);
+      } finally {
+        for (const socket of idle) socket.destroy();
+        await mosquitto.stop();
+      }
+    });
+
+    test('a gateway on another machine comes in by its certificate, and a device does not', async () => {
+      const elsewherePort = await freePort();
+      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS, elsewherePort });
+      const file = (name: string): string => join(mosquitto.folder, name);
+      const brokers = [
+        {
+          ...house(mosquitto),
+          url: `mqtts://localhost:${elsewherePort}`,
+          caFile: mosquitto.caFile,
+          certFile: file('gateway.crt'),
+          keyFile: file('gateway.key'),
+        },
+      ];
+      const gateway = await startGateway({ config: { brokers } });
+      try {
+        await untilSubscribed(gateway);
+        await gateway.stop();
+        for (let i = 0; i < 5; i += 1) await publish(mosquitto, 'cellar', i);
+        const { code } = await run('mosquitto_pub', [
+          ...[...mosquitto.as('cellar', PASSWORDS.cellar), '-p', String(elsewherePort), '-q', '1'],
+          ...['-t', 'sensors/cellar/environment', '-m', '{"temperature":99}'],
+        ]);
+        expect(code).not.toBe(0);
+        expect((await gateway.command('check')).stdout).toMatch(/^ok +broker house/m);
+        await gateway.restart();
+        await until('they came', async () => (await storedOf(gateway, 'cellar')) >= 5, PATIENTLY);
+        expect(await storedOf(gateway, 'cellar')).toBe(5);
+      } finally {
+        await gateway.stop();
+        await mosquitto.stop();
+      }
+    });
+
+    test('a browser has the id of its user too', async () => {
+      const webSocketPort = await freePort();
+      const mosquitto = await startHardenedMosquitto({ passwords: PASSWORDS, webSocketPort });
+      try {
+        const client = await connectAsync(`wss://localhost:${webSocketPort}`, {
+          ca: readFileSync(mosquitto.caFile),
+          username: 'kitchen',
+          password: PASSWORDS.kitchen,
+          clientId: 'telemetry-gateway-here-house',
+        });
+        await client.publishAsync('sensors/kitchen/environment', '{"temperature":21.5}', { qos: 1 });
+        await client.endAsync();
+        expect(mosquitto.log()).toMatch(/ as kitchen \(p\d, c\d, k\d+, u'kitchen'\)/);
+      } finally {
+        await mosquitto.stop();
+      }
+    });
+
+    test('passwords are read again on SIGHUP, and everybody stays connected', async () => {
+      await withReader(async (mosquitto, gateway) => {
+        const file = /^password_file (.*)$/m.exec(mosquitto.conf)?.[1] ?? '';
+        const { code } = await run('mosquitto_passwd', ['-b', file, 'attic', '4ttic']);
+        expect(code).toBe(0);
+        process.kill(mosquitto.pid(), 'SIGHUP');
+        await until(
+          'the new one gets in',
+          async () => {
+            const { code: failed } = await run('mosquitto_pub', [
+              ...[...mosquitto.as('attic', '4ttic'), '-q', '1'],
+              ...['-t', 'sensors/attic/environment', '-m', '{"temperature":21.5}'],
+            ]);
+            return failed === 0;
           },
           PATIENTLY,
         );
-        expect(JSON.parse((await own).stdout)).toMatchObject({
-          code: 'invalid',
-          topic: 'sensors/kitchen/environment',
-        });
-        expect((await others).stdout).toBe('');
+        await until('it was read', async () => (await storedOf(gateway, 'attic')) === 1, PATIENTLY);
+        expect(gateway.log()).not.toContain('is lost');
       });
     });
 
@@ -194,6 +291,16 @@ async function publish(
   const topic = `sensors/${device}/environment`;
   const payload = JSON.stringify({ temperature });
   await mosquittoPub(mosquitto.tlsPort, topic, payload, ...mosquitto.as(device, PASSWORDS[device]));
+}
+
+/** A connection that says nothing, whether it is kept or closed at once. */
+function opened(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+    socket.on('error', () => undefined);
+  });
 }
 
 async function storedOf(gateway: GatewayProcess, device: string): Promise<number> {

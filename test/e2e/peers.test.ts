@@ -336,7 +336,7 @@ describeWith(['mosquitto'], 'a peer', () => {
       'health says so',
       async () => {
         const health = await healthOf(attic);
-        return health.reasons.some((reason) => reason.includes('peer/cellar')) ? health : null;
+        return health.reasons.some((reason) => reason.includes('peer/cellar is refused')) ? health : null;
       },
       PATIENTLY,
     );
@@ -371,4 +371,72 @@ describeWith(['mosquitto'], 'a peer', () => {
     expect(await attic.stop()).toBe(0);
     await mosquitto.stop();
   });
+
+  test('whose url leads to a broker that copies all that the gateway says is sent nothing, and nothing is lost', {
+    timeout: 120_000,
+  }, async () => {
+    const mosquitto = await startMosquitto();
+    const { attic, cellar } = await startPeers(mosquitto, null);
+    const between = await startMosquitto({ conf: bridgeTo(cellar.port) });
+    const inbox = await UpstreamInbox.open(between.port, 'news/#');
+    const client = await RawMqtt.connect({ port: cellar.port, clientId: 'newsagent' });
+    await until('the bridge is there', async () => {
+      await client.publish('news/cellar', 'x');
+      return inbox.arrivals.length > 0;
+    });
+    client.destroy();
+    await inbox.close();
+
+    await attic.stop();
+    await attic.restart(peersOf('attic', between.url));
+    const words = /peer\/cellar is refused since .* does not say that it is a telemetry-gateway/;
+    const isRefused = async (): Promise<boolean> => words.test((await healthOf(attic)).reasons.join());
+    await until('it is found out', isRefused, PATIENTLY);
+    expect((await attic.command('check')).stdout).toMatch(/FAIL +peer cellar: .* does not say that it is/);
+    const SEQS = 10;
+    const messages = await publish(mosquitto.port, DEVICES, 0, SEQS);
+    const allCame = async (): Promise<boolean> => (await cameTo(attic)) + (await cameTo(cellar)) === messages;
+    await until('all have come', allCame, PATIENTLY);
+    const link = await linkOf(attic);
+    expect(link?.pending).toBeGreaterThan(0);
+    expect(link?.sent).toBe(0);
+
+    await attic.stop();
+    await attic.restart(peersOf('attic', `mqtt://127.0.0.1:${cellar.port}`));
+    const storedOnce = async (): Promise<boolean> => {
+      const accounts = await Promise.all([attic, cellar].map(accountOf));
+      const stored = accounts.reduce((sum, { total }) => sum + total.stored, 0);
+      if (stored < DEVICES.length * SEQS) throw new Error(`${stored} of ${DEVICES.length * SEQS}`);
+      return stored === DEVICES.length * SEQS;
+    };
+    await until('each is stored once', storedOnce, PATIENTLY);
+    await until('nothing waits', async () => (await linkOf(attic))?.pending === 0, PATIENTLY);
+    expect(await storedOnce()).toBe(true);
+    expect((await attic.command('check')).stdout).toMatch(
+      /ok +peer cellar: .*, as client .*-peer-attic:cellar$/m,
+    );
+    for (const gateway of [attic, cellar]) expect(await gateway.stop()).toBe(0);
+    await between.stop();
+    await mosquitto.stop();
+  });
 });
+
+/** A Mosquitto that has whatever the gateway says, retained or not, for its own clients. */
+function bridgeTo(port: number): string {
+  return `
+listener PORT 127.0.0.1
+allow_anonymous true
+persistence false
+log_dest stderr
+log_type error
+user root
+connection copies
+address 127.0.0.1:${port}
+clientid copies
+try_private false
+notifications false
+restart_timeout 1
+topic gateway/# in 1
+topic news/# in 1
+`;
+}

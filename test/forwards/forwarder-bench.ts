@@ -3,7 +3,8 @@ import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Outbox, Store } from '../../gateway/store-contract.ts';
 import { type TestDeps, testDeps } from '../contracts/store-harness.ts';
-import { CONNECTION, ScriptedBroker } from './scripted-broker.ts';
+import { CONNECTION } from '../support/broker-connection.ts';
+import { ScriptedBroker } from './scripted-broker.ts';
 
 export interface Bench {
   readonly store: Store;
@@ -58,3 +59,38 @@ export async function noted({ clock }: TestDeps): Promise<void> {
 
 export const upTo = (n: number, from = 0): string[] =>
   Array.from({ length: n - from }, (_, i) => String(from + i));
+
+/**
+ * One connection to a broker that acknowledges one by one, and cuts at what it `cannotTake`, or as soon as it has lasted
+ * `lastsMs`. Ends with the connection, or, still connected, when nothing has come for two minutes.
+ */
+export async function connectionOf(
+  { broker, deps: { clock } }: Pick<Bench, 'broker' | 'deps'>,
+  cannotTake: (text: string) => boolean,
+  lastsMs = Number.POSITIVE_INFINITY,
+): Promise<'cut' | 'lasts'> {
+  const untilMs = clock.nowMs() + lastsMs;
+  broker.open();
+  for (let idleMs = 0; idleMs < 120_000; ) {
+    await quiet();
+    const [first] = broker.unanswered;
+    const isOver = clock.nowMs() >= untilMs;
+    if (isOver || (first !== undefined && cannotTake(first.payload))) {
+      if (!isOver) clock.advance(50);
+      broker.cut('the broker closed the connection');
+      await quiet();
+      return 'cut';
+    }
+    if (first === undefined) {
+      clock.advance(1_000);
+      idleMs += 1_000;
+    } else {
+      // It takes its time.
+      clock.advance(50);
+      if (clock.nowMs() < untilMs) broker.acknowledge(1);
+      idleMs = 0;
+    }
+  }
+  broker.cut('the test is over');
+  return 'lasts';
+}

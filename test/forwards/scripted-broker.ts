@@ -11,19 +11,6 @@ export interface Sent {
 
 const LIMITS: BrokerLimits = { receiveMaximum: 65_535, maxPacketBytes: null, maxQos: 2, retain: true };
 
-export const CONNECTION: BrokerConnection = {
-  url: 'mqtt://broker:1883',
-  protocolVersion: 5,
-  clientId: 'gateway',
-  username: null,
-  password: null,
-  keepaliveSeconds: 60,
-  cleanStart: true,
-  sessionExpirySeconds: 0,
-  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-  will: null,
-};
-
 /** The other broker, moved by hand: what it was sent waits for its answer. */
 export class ScriptedBroker {
   /** Everything it was ever sent, in order. */
@@ -48,6 +35,7 @@ export class ScriptedBroker {
       start: () => undefined,
       status: () => this.#status,
       session: () => this.#session,
+      tryNow: () => undefined,
       drop: (reason) => {
         this.dropped += 1;
         this.cut(reason);

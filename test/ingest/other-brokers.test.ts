@@ -138,6 +138,23 @@ describe('ingest, of what another broker repeats', () => {
     ingest = gatewayOn(world);
   });
 
+  it('takes a message of a new session for one of its own, whatever the lost one brought, also after a kill', async () => {
+    ingest.ingest(relayed(ONE, qos1(1)));
+    await world.commit();
+    const committed = ingest.sessionLost('upstream');
+    await world.commit();
+    await committed;
+    const again = relayed(ONE, qos1(1, { dup: true, connection: 2 }));
+    expect(gatewayOn(world).ingest(again).outcomes).toMatchObject([{ kind: 'stored' }]);
+    expect(kinds(again)).toEqual(['stored']);
+    expect(kinds(again)).toEqual(['duplicate']);
+  });
+
+  it('does not say that a lost session is forgotten while it cannot be', async () => {
+    world.isFull = true;
+    expect(() => ingest.sessionLost('upstream')).toThrow('no room');
+  });
+
   it('stores a retained message once, also after a restart, and a changed one again', async () => {
     expect(kinds(relayed(ONE, RETAINED))).toEqual(['stored']);
     expect(kinds(relayed(ONE, RETAINED))).toEqual(['duplicate']);
@@ -152,6 +169,23 @@ describe('ingest, of what another broker repeats', () => {
   it('knows a retained message that came live before', () => {
     expect(kinds(relayed(ONE))).toEqual(['stored']);
     expect(kinds(relayed(ONE, RETAINED))).toEqual(['duplicate']);
+  });
+
+  it('takes a retained message for another one where its properties have changed', async () => {
+    const withProperties = (contentType: string | null, ...pairs: [string, string][]): Message =>
+      relayed(ONE, { ...RETAINED, relay: { contentType, userProperties: new Map(pairs) } });
+    expect(kinds(withProperties(null))).toEqual(['stored']);
+    expect(kinds(withProperties(null, ['room', 'hall']))).toEqual(['stored']);
+    expect(kinds(withProperties(null, ['room', 'hall']))).toEqual(['duplicate']);
+    expect(kinds(withProperties(null, ['room', 'attic']))).toEqual(['stored']);
+    expect(kinds(withProperties(null, ['room', 'attic'], ['floor', '2']))).toEqual(['stored']);
+    expect(kinds(withProperties('application/json', ['room', 'attic'], ['floor', '2']))).toEqual(['stored']);
+    await world.commit();
+    ingest = gatewayOn(world);
+    expect(kinds(withProperties('application/json', ['room', 'attic'], ['floor', '2']))).toEqual([
+      'duplicate',
+    ]);
+    expect(kinds(withProperties(null))).toEqual(['stored']);
   });
 
   it('takes two equal messages that come live for two readings', () => {

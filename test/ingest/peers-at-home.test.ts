@@ -234,6 +234,34 @@ describe('a gateway whose clock is not set', () => {
   });
 });
 
+describe('a gateway whose clock is far ahead of that of the home', () => {
+  it.each([
+    ['more than an hour', LATER_MS + 1, false, NOW_MS],
+    ['an hour', LATER_MS, false, NOW_MS + LATER_MS],
+    [
+      'more than an hour, as far as a clock can tell that is not set,',
+      LATER_MS + 1,
+      true,
+      NOW_MS + LATER_MS + 1,
+    ],
+  ])(
+    '%s counts as one whose clock is not set, if the home can know: what is rejected ages there',
+    async (_, aheadMs, isProvisional, atMs) => {
+      const STRICT = schema({
+        telemetry: { identity: ['seq'] },
+        properties: { temperature: { type: 'number', maximum: 5 }, seq: { type: 'integer' } },
+      });
+      const attic = gateway('attic', { schema: STRICT, nowMs: NOW_MS + aheadMs });
+      const cellar = gateway('cellar', { schema: STRICT, isProvisional });
+      for (const seq of [1, 9]) await taken(attic, shared(FOREIGN, reading(seq)));
+      expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['stored', 'rejected']);
+      expect(cellar.lines()[0]).toContain(` ${atMs}`);
+      expect(cellar.store.rejections({})).toMatchObject([{ code: 'invalid', atMs }]);
+      expect(await passOn(attic, cellar, ['attic', 'cellar'])).toEqual(['duplicate', 'rejected']);
+    },
+  );
+});
+
 describe('an age, at a home whose own clock is not set', () => {
   it('counts from when the reading came to the peer', async () => {
     const aged = schema({

@@ -220,6 +220,28 @@ describe('repeats', () => {
     expect(repeats.find(...send({ qos: 2, connection: 2 }))?.certainty).toBe('if-recognisable');
   });
 
+  it.each([1, 2] as const)(
+    'a lost session ends all of it at QoS %i, also after a restart, and of this client alone',
+    async (qos) => {
+      const { repeats, first } = taken({ qos });
+      repeats.find(...send({ qos, client: 'b' }));
+      repeats.remember(...send({ qos, client: 'b' }), 1, first);
+      // Also what is still under way.
+      repeats.sessionLost('a', first);
+      const after = createRepeats(manualClock());
+      after.restore(first.keys);
+      for (const each of [repeats, after]) {
+        expect(each.isOpen('a', 7)).toBe(false);
+        expect(each.find(...send({ qos, dup: true, connection: 2 }))).toBeNull();
+        expect(each.find(...send({ qos, client: 'b', dup: true, connection: 2 }))?.certainty).toBe('sure');
+      }
+      await first.commit();
+      expect(repeats.find(...send({ qos, dup: true, connection: 2 }))).toBeNull();
+      repeats.remember(...send({ qos, dup: true, connection: 2 }), 1, first);
+      expect(repeats.find(...send({ qos, dup: true, connection: 3 }))?.certainty).toBe('sure');
+    },
+  );
+
   it('everything is recognised again after a restart, PUBRELs included', async () => {
     const clock = manualClock();
     const before = createRepeats(clock);

@@ -13,6 +13,7 @@ const WELL: BrokerStatus = {
   inFlight: 0,
   reconnected: 0,
   sessionPresent: true,
+  sessionsLost: 0,
   refusedFilters: [],
 };
 
@@ -23,7 +24,10 @@ test('a broker that is not read is told of: which, since when, why', () => {
     'broker house is retrying since 2026-01-02T00:00:00.000Z: nobody listens at h:1883',
   ]);
   expect(brokerTroubles({ ...WELL, state: 'connecting' })).toHaveLength(1);
-  expect(brokerTroubles({ ...WELL, refusedFilters: [{ filter: 'a/#', words: 'not authorised' }] })).toEqual([
+  const refused = { filter: 'a/#', words: 'not authorised', grantedQos: null };
+  const lowered = { filter: 'b/#', words: 'at QoS 0 only', grantedQos: 0 } as const;
+  expect(brokerTroubles({ ...WELL, refusedFilters: [refused, lowered] })).toEqual([
     'broker house refuses the topic filter a/#: not authorised',
+    'broker house takes the topic filter b/# at QoS 0 only',
   ]);
 });

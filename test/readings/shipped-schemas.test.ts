@@ -54,8 +54,14 @@ describe('the schemas that ship', () => {
     }
   });
 
-  it('name what they check and do not store', () => {
+  it('name what they check and do not store, and which tags a reading may leave out', () => {
     expect(loadReadings(FOLDER).notes).toMatchObject([
+      {
+        file: 'power-meter.v1.json',
+        pointer: '/telemetry/tags/1',
+        message: expect.stringContaining('"phase"'),
+      },
+      { file: 'soil.v1.json', pointer: '/telemetry/tags/1', message: expect.stringContaining('"depth_cm"') },
       { file: 'machine-vibration.v1.json', pointer: '/properties/spectrum' },
     ]);
   });

@@ -72,6 +72,22 @@ describe('an unclaimed topic', () => {
     expect(readings.nearest('x')).toBeNull();
   });
 
+  it('is told of none that has nothing to do with it', () => {
+    const others = readingsOf(
+      schema({ $id: 'shellies.v1', telemetry: { topics: ['shellies/{device}/{field}'] } }),
+      schema({ $id: 'weather.v1', telemetry: { topics: ['site/{site}/weather/{device}/{field}'] } }),
+      schema({ $id: 'all.v1', telemetry: { topics: ['{site}/{room}/{device}/{field}'] } }),
+    );
+    expect(others.nearest('cmnd/plug_kitchen/POWER')).toBeNull();
+    expect(others.nearest('site/berlin/lights/1/on')).toBe(
+      'weather.v1 (site/{site}/weather/{device}/{field})',
+    );
+    expect(others.nearest('home/berlin/lights/1/on')).toBeNull();
+    expect(others.nearest('shelly/plug/power')).toBeNull();
+    expect(others.nearest('shelies/plug/power')).toBe('shellies.v1 (shellies/{device}/{field})');
+    expect(others.nearest('a/b/c/d/e/f')).toBeNull();
+  });
+
   it('costs nothing that grows: many different topics are forgotten again', () => {
     for (let i = 0; i < 60_000; i += 1) expect(readings.route(`junk/${i}`)).toBeNull();
     expect(readings.route('sensors/d/soil')?.schemas).toEqual(['soil.v1']);

@@ -115,8 +115,15 @@ export async function startVictoriaMetrics(
 
 /** Mosquitto; anonymous on the loopback, nothing persisted, unless `conf` says otherwise. `PORT` in it is replaced. */
 export async function startMosquitto(
-  options: { conf?: string; dir?: string; port?: number } = {},
+  options: {
+    readonly conf?: string;
+    readonly dir?: string;
+    readonly port?: number;
+    /** A program that becomes it, with its arguments: `prlimit`. */
+    readonly under?: readonly string[];
+  } = {},
 ): Promise<Server> {
+  const [program, ...before] = [...(options.under ?? []), 'mosquitto'] as const;
   const dir = options.dir ?? temporaryFolder('mosquitto');
   const port = options.port ?? (await freePort());
   const conf = join(dir, 'mosquitto.conf');
@@ -125,7 +132,7 @@ export async function startMosquitto(
     url: `mqtt://127.0.0.1:${port}`,
     port,
     dir,
-    launch: () => start('mosquitto', ['-c', conf]),
+    launch: () => start(program, [...before, '-c', conf]),
     ready: async () => await accepts(port),
   });
 }

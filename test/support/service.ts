@@ -15,6 +15,7 @@ const PROGRAMS = {
   mosquitto_passwd: 'mosquitto',
   openssl: 'openssl',
   strace: 'strace',
+  prlimit: 'util-linux',
   socat: 'socat',
   'avr-gcc': 'gcc-avr, with avr-libc and arduino-core-avr',
 } as const;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { relayOfProperties } from '../../gateway/broker-link/message-properties.ts';
 import { liveText } from '../../gateway/commands/live-text.ts';
 import { createFormats } from '../../gateway/formats/formats.ts';
 import { Traffic } from '../../gateway/infer/traffic.ts';
@@ -25,8 +26,7 @@ function tallyUnder(telemetry: Readonly<Record<string, unknown>>): TrialTally {
 
 const WATCHED = {
   subscriptions: [{ filter: '#', grantedQos: 0, words: null }],
-  elapsedMs: 1000,
-  reconnected: 0,
+  ...{ elapsedMs: 1000, heardMs: 1000, reconnected: 0, lost: null, passedOver: 0 },
 } as const;
 const WHERE = { broker: 'mqtt://b', clientId: 'c', unroutedBecome: 'forwarded' } as const;
 
@@ -57,6 +57,24 @@ test('counts what each schema would store and reject, why, and what none claims'
     ['undecodable', 1, 'air/b'],
   ]);
   expect([tally.unrouted, tally.isRouted('air/zzz'), tally.isRouted('other/x')]).toEqual([1, true, false]);
+});
+
+test('a user property is a tag, and one that cannot be read makes the reading invalid', () => {
+  const tally = tallyUnder({ tags: ['device', { userProperty: 'site' }] });
+  for (const site of ['north', 'south', 'south'])
+    tally.take(messageOf('air/a', '{"t":1}', { properties: relayOfProperties([['site', site]]) }));
+  expect(tally.schemas()).toMatchObject([{ stored: 3, rejected: 0, series: 2 }]);
+  const long = { properties: relayOfProperties([['site', 'x'.repeat(257)]]) };
+  tally.take(messageOf('air/a', '{"t":1}', long));
+  expect(tally.causes()).toMatchObject([{ code: 'invalid', count: 1 }]);
+  tally.take(messageOf('air/a', '{"t":1}'));
+  expect(tally.schemas()).toMatchObject([{ stored: 4, rejected: 1, series: 3 }]);
+});
+
+test('what is kept of the traffic for drafts has no user properties: their room is counted nowhere', () => {
+  const traffic = new Traffic();
+  traffic.add(messageOf('t', 'x', { properties: relayOfProperties([['site', 'north']]) }));
+  expect(traffic.topics()[0]?.samples).toEqual([messageOf('t', 'x')]);
 });
 
 test('a tag that is an id is seen before it makes a million series', () => {
@@ -106,6 +124,39 @@ test('what no schema claims would become of it what the configuration says', () 
   }
 });
 
+test('what the gateway would not take from a broker is counted as such, and drafted for nobody', () => {
+  const tally = tallyUnder({});
+  const long = `air/${'x'.repeat(1021)}`;
+  for (const topic of [long, 'gateway/status', `air${'/x'.repeat(32)}`, 'air/a', '$SYS/uptime'])
+    tally.take(messageOf(topic, '{"t":1}'));
+  expect([tally.leftOut, tally.rejected, tally.unrouted]).toEqual([3, 0, 1]);
+  expect(tally.traffic.topics().map(({ topic }) => topic)).toEqual(['air/a', '$SYS/uptime']);
+  const report = liveReport(WHERE, WATCHED, tally, []);
+  expect(report).toMatchObject({ messages: 5, leftOut: 3 });
+  expect(report.warnings).toEqual([expect.stringMatching(/^3 message\(s\) would be left out: .*1024 bytes/)]);
+});
+
+test('a loss is told with the time that was heard, and rates are of that time', () => {
+  const tally = tallyUnder({});
+  const sent = Array.from({ length: 20 }, () => ({ topic: 'other/x', payload: '{"t":1}' }));
+  for (const { topic, payload } of sent) tally.take(messageOf(topic, payload));
+  const lost = { atMs: Date.UTC(2026, 2, 1, 12), reason: 'the broker closed the connection' };
+  const times = { elapsedMs: 15_000, heardMs: 5_000 };
+  const away = liveReport(WHERE, { ...WATCHED, ...times, lost }, tally, infer(sent));
+  expect(away).toMatchObject({ seconds: 15, heardSeconds: 5, lost: { at: '2026-03-01T12:00:00.000Z' } });
+  expect(away.warnings).toEqual([
+    'the connection was lost at 2026-03-01T12:00:00.000Z (the broker closed the connection), and is not back since; heard for 5 of 15 s',
+  ]);
+  expect(liveText(away, null)).toContain(', 4/s\n');
+  const back = liveReport(WHERE, { ...WATCHED, ...times, reconnected: 2 }, tally, []);
+  expect(back.warnings).toEqual([expect.stringContaining('made again 2 time(s), heard for 5 of 15 s')]);
+});
+
+test('messages beyond all measure are told', () => {
+  const { warnings } = liveReport(WHERE, { ...WATCHED, passedOver: 2 }, tallyUnder({}), []);
+  expect(warnings).toContainEqual(expect.stringMatching(/^2 message\(s\) of more than 32 MiB were not read/));
+});
+
 test('silence is warned of, and a refused subscription', () => {
   const refused = {
     ...WATCHED,
@@ -135,6 +186,6 @@ test('traffic without end takes a bounded room, and says which bound it met', ()
   expect(topics.reduce((sum, { samples }) => sum + samples.length, 0)).toBeLessThanOrEqual(20);
   expect(traffic.messages).toBe(1001);
   expect(traffic.reached().join()).toMatch(
-    /more than 10 topics: 500 messages.*1 payloads of more than 100 bytes.*room for samples/,
+    /more than 10 topics: 500 messages.*1 payloads of more than 100 bytes are not among the samples.*room for samples/,
   );
 });

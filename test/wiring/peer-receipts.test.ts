@@ -23,7 +23,12 @@ describe('what a peer passes on', () => {
     const message = messageOn('t/x', '{}', { relay });
     const inner = { ...ingest, ingest: (each: Message) => ingest.ingest(each) };
     const wired = withPeerReceipts(
-      { ...inner, released: async () => undefined, sessionCleared: () => undefined },
+      {
+        ...inner,
+        released: async () => undefined,
+        sessionCleared: () => undefined,
+        sessionLost: async () => undefined,
+      },
       (each, ingested) => told.push([each, ingested]),
     );
     const ingested = wired.ingest(message);

@@ -1,5 +1,6 @@
 import type { AedesOptions, AuthenticateError, Client } from 'aedes';
 import { isRefusal, messageOf } from '../../errors.ts';
+import { isUnderHello } from '../../peer-hello.ts';
 import { printable } from '../../printable.ts';
 import type { AedesPacket, Will } from './aedes-client.ts';
 import type { BrokerContext } from './broker-context.ts';
@@ -98,6 +99,7 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
     const { client, outbox } = connection;
     const problem = filterProblem(filter, limits);
     if (problem !== null) return problem;
+    if (isUnderHello(filter)) return connection.outbox.question.ask(filter) ? null : 'it may not read there';
     const isObserver = receipts.isObserver(client.id);
     if (!maySubscribe(client.id, filter, isObserver)) return 'it may not read there';
     if (!outbox.filters.has(filter) && outbox.filters.size >= limits.maxSubscriptionsPerClient) {
@@ -207,7 +209,10 @@ export function createHooks(context: BrokerContext, connectionOf: (client: Clien
 export function vetPacket(context: BrokerContext, connection: Connection, packet: AedesPacket): void {
   const { limits, subscribers } = context;
   if (packet.cmd === 'unsubscribe') {
-    for (const filter of packet.unsubscriptions) subscribers.remove(connection.outbox, filter);
+    for (const filter of packet.unsubscriptions) {
+      subscribers.remove(connection.outbox, filter);
+      connection.outbox.question.forget(filter);
+    }
     return;
   }
   if (packet.cmd !== 'subscribe') return;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AedesClient } from './aedes-client.ts';
 import type { BrokerContext } from './broker-context.ts';
+import { PeerQuestion } from './peer-question.ts';
 import { encodePublish, type Publication, type QoS } from './publication.ts';
 import type { ReceiptReader } from './receipt-desk.ts';
 import type { Session } from './sessions.ts';
@@ -12,6 +13,7 @@ const MAX_PACKET_ID = 0xffff;
 /** What one connected client is sent besides acknowledgements: messages it subscribed to, and receipts. */
 export class Outbox implements Subscriber, ReceiptReader {
   readonly filters = new Map<string, QoS>();
+  readonly question = new PeerQuestion(this);
   readonly #context: BrokerContext;
   readonly #socket: Socket;
   readonly #client: AedesClient;

@@ -13,7 +13,7 @@ export interface IntakeOwner {
   /** There is no room for more at the moment. */
   isFull(): boolean;
   /** The broker took us, as CONNACK says; before any message. */
-  onConnack(sessionPresent: boolean): void;
+  onConnack(intake: Intake, sessionPresent: boolean): void;
   onPublish(intake: Intake, publish: InboundPublish): void;
   onPubrel(intake: Intake, packetId: number): void;
   /** The connection cannot go on. */
@@ -156,7 +156,7 @@ export class Intake implements Sender, PacketHandler {
     } else if (type === PUBREL) this.#onPubrel(first, buffer, start, end);
     else {
       if (type === CONNACK && end - start >= 2 && buffer[start + 1] === 0)
-        this.#owner.onConnack(((buffer[start] ?? 0) & 1) === 1);
+        this.#owner.onConnack(this, ((buffer[start] ?? 0) & 1) === 1);
       this.stream.push(buffer.subarray(head, end));
     }
     return this.#mayRead();

@@ -1,6 +1,10 @@
+import {
+  MAX_CONTENT_TYPE_BYTES,
+  MAX_PROPERTY_BYTES,
+  UserProperties,
+} from '../../broker-link/message-properties.ts';
 import type { Relay } from '../../contracts.ts';
 import { qosOf } from '../mqtt-broker/publication.ts';
-import { MAX_PROPERTY_BYTES, UserProperties } from './user-properties.ts';
 
 /** A PUBLISH as another broker sends it. Its payload is a view of what was read. */
 export interface InboundPublish {
@@ -13,9 +17,6 @@ export interface InboundPublish {
   readonly packetId: number;
   readonly relay: Relay;
 }
-
-/** A longer one is none of a format of ours. */
-const MAX_CONTENT_TYPE_BYTES = 256;
 
 const NO_PROPERTIES: Pick<Relay, 'userProperties'> = { userProperties: new Map() };
 const PLAIN: Relay = Object.freeze({ contentType: null, ...NO_PROPERTIES });

@@ -18,12 +18,16 @@ export interface SubscriptionsDeps {
   readonly owner: string;
   readonly remembered: Remembered;
   readonly refused: (filter: string, words: string) => void;
+  /** The broker has taken it, at a lower QoS than it was asked for. */
+  readonly lowered: (filter: string, words: string) => void;
   readonly failed: (error: unknown) => void;
 }
 
-export interface RefusedFilter {
+export interface TroubledFilter {
   readonly filter: string;
   readonly words: string;
+  /** Less than was asked for; null: refused. */
+  readonly grantedQos: 0 | 1 | 2 | null;
 }
 
 /**
@@ -39,31 +43,53 @@ export interface RefusedFilter {
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps;
   readonly #granted = new Map<string, number>();
-  #refused: readonly RefusedFilter[] = [];
+  readonly #troubled = new Map<string, TroubledFilter>();
   #isFirst: boolean = true;
 
   constructor(deps: SubscriptionsDeps) {
     this.#deps = deps;
   }
 
-  get refused(): readonly RefusedFilter[] {
-    return this.#refused;
+  get troubled(): readonly TroubledFilter[] {
+    return [...this.#troubled.values()];
   }
 
-  /** Never rejects. To be called for each new connection, and again from time to time while something is refused. */
-  async bring(session: BrokerSession, isNewConnection: boolean): Promise<void> {
+  /** Some of them are not subscribed to. */
+  get isRefused(): boolean {
+    return this.troubled.some(({ grantedQos }) => grantedQos === null);
+  }
+
+  /** As the same owner, also in a former run. */
+  get wereMade(): boolean {
+    return this.#formerFilters().length > 0;
+  }
+
+  /** The broker has lost the session, with all of them. */
+  lost(): void {
+    this.#granted.clear();
+  }
+
+  /**
+   * Never rejects. To be called for each new connection until it resolves to true (the broker has answered each filter), and
+   * again from time to time while something is refused.
+   */
+  async bring(session: BrokerSession, isNewConnection: boolean): Promise<boolean> {
     try {
-      await this.#bring(session, isNewConnection);
+      return await this.#bring(session, isNewConnection);
     } catch (error) {
       this.#deps.failed(error);
+      return false;
     }
   }
 
-  async #bring(session: BrokerSession, isNewConnection: boolean): Promise<void> {
+  async #bring(session: BrokerSession, isNewConnection: boolean): Promise<boolean> {
     const { wanted } = this.#deps;
     if (isNewConnection) {
+      if (!session.sessionPresent) this.lost();
       for (const filter of this.#granted.keys()) {
-        if (!session.sessionPresent || this.#isFirst || isShared(filter)) this.#granted.delete(filter);
+        if (this.#isFirst || isShared(filter)) this.#granted.delete(filter);
+        // It may grant more by now. Not more often: each SUBSCRIBE makes it repeat what it retains.
+        else if (this.#troubled.has(filter)) this.#granted.delete(filter);
       }
     }
     const names = wanted.map(({ filter }) => filter);
@@ -73,21 +99,24 @@ export class Subscriptions {
     const missing = wanted.filter(({ filter, qos }) => this.#granted.get(filter) !== qos);
     const results = await session.subscribe(missing);
     // The connection ended first: the next one asks anew.
-    if (results === null || session.closed) return;
+    if (results === null || session.closed) return false;
     this.#isFirst = false;
-    const before = new Map(this.#refused.map(({ filter, words }) => [filter, words]));
-    const refused: RefusedFilter[] = [];
     results.forEach(({ filter, grantedQos, words }, i) => {
       const asked = missing[i]?.qos ?? 0;
+      const before = this.#troubled.get(filter)?.words;
       if (grantedQos !== null) this.#granted.set(filter, asked);
-      const trouble =
-        words ?? (grantedQos !== null && grantedQos < asked ? `taken at QoS ${grantedQos} only` : null);
-      if (trouble === null) return;
-      if (before.get(filter) !== trouble) this.#deps.refused(filter, trouble);
-      if (grantedQos === null) refused.push({ filter, words: trouble });
+      if (grantedQos === null) {
+        const why = words ?? 'it did not say why';
+        this.#troubled.set(filter, { filter, grantedQos, words: why });
+        if (before !== why) this.#deps.refused(filter, why);
+      } else if (grantedQos < asked) {
+        const why = loweredWords(asked, grantedQos);
+        this.#troubled.set(filter, { filter, grantedQos, words: why });
+        if (before !== why) this.#deps.lowered(filter, why);
+      } else this.#troubled.delete(filter);
     });
-    this.#refused = refused;
     await this.#remember(names);
+    return true;
   }
 
   #formerFilters(): readonly string[] {
@@ -109,6 +138,11 @@ export class Subscriptions {
     // Without it one that is taken out of the configuration may go on: no reason to read nothing now.
     if (text !== remembered.get()) await remembered.set(text).catch(failed);
   }
+}
+
+function loweredWords(asked: number, granted: number): string {
+  const loss = granted === 0 ? ', so what is published while the connection is lost does not come' : '';
+  return `at QoS ${granted} only, where ${asked} was asked for${loss}: let it grant more, or write qos: ${granted}`;
 }
 
 function isShared(filter: string): boolean {

@@ -15,11 +15,14 @@ const NOTHING = (): void => undefined;
  */
 export class UpstreamReceipts {
   readonly #prefix: string;
+  readonly #broker: string;
   readonly #clock: Clock;
   readonly #allowances = new Map<string, ReceiptAllowance>();
 
-  constructor(prefix: string, clock: Clock) {
+  /** @param broker under whose name the receipts of a device go whose own no topic can have */
+  constructor(prefix: string, broker: string, clock: Clock) {
     this.#prefix = prefix;
+    this.#broker = broker;
     this.#clock = clock;
   }
 
@@ -34,14 +37,15 @@ export class UpstreamReceipts {
   /** To be called after the commit. Without a session they are lost, like any of QoS 0. */
   send(session: BrokerSession | null, device: string, topic: string, outcomes: readonly Outcome[]): void {
     if (session === null || session.closed) return;
-    const receiptTopic = `${this.#prefix}/${device}`;
+    const isPossible = topicNameProblem(`${this.#prefix}/${device}`) === null;
+    const receiver = isPossible ? device : this.#broker;
     const nowMs = this.#clock.monotonicMs();
     for (const outcome of outcomes) {
       if (outcome.kind !== 'rejected') continue;
-      const suppressed = this.#allowanceOf(device, nowMs).take(receiptBurst, receiptsPerSecond, nowMs);
-      if (suppressed === null || topicNameProblem(receiptTopic) !== null) continue;
+      const suppressed = this.#allowanceOf(receiver, nowMs).take(receiptBurst, receiptsPerSecond, nowMs);
+      if (suppressed === null) continue;
       session.publish(
-        receiptTopic,
+        `${this.#prefix}/${receiver}`,
         encodeReceipt(topic, outcome, suppressed),
         { qos: 0, retain: false },
         NOTHING,

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Relay } from '../../../gateway/contracts.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
-import { HELLO_TOPIC, packHello, packParcel, parcelTopic, readHello } from '../../../gateway/peer-parcel.ts';
+import { helloTopic } from '../../../gateway/peer-hello.ts';
+import { packParcel, parcelTopic } from '../../../gateway/peer-parcel.ts';
 import type { MqttLimits } from '../../../gateway/sources/mqtt-broker/limits.ts';
 import { FORWARDED } from './support/fake-ingest.ts';
 import { type Harness, settle, startBroker } from './support/harness.ts';
@@ -177,6 +178,7 @@ describe('what cannot be what a peer passes on', () => {
     ['a parcel of nobody', 'gateway/peers/', bad('t'), NOT_HERE],
     ['a parcel for nobody', 'gateway/peers', bad('t'), NOT_HERE],
     ['a parcel below', `${TOPIC}/x`, bad('t'), NOT_HERE],
+    ['an answer to a question', helloTopic('attic', '0'.repeat(32)), bad('t'), NOT_HERE],
     ['a parcel of a stranger', parcelTopic('roof'), bad('t'), 'no peer of this gateway is called roof'],
     [
       'a parcel of one with a long name',
@@ -225,22 +227,6 @@ describe('beside peers', () => {
     expect(ingest.messages).toEqual([]);
   });
 
-  it('what a gateway says of itself is retained for whoever subscribes, and nobody else may say it', async () => {
-    const { broker, connect } = await startHome();
-    broker.publishState(HELLO_TOPIC, packHello({ name: 'shed', others: ['attic', 'cellar'] }), true);
-    const peer = await connect(ID);
-    await peer.subscribe({ [HELLO_TOPIC]: 0 });
-    const { topic, payload, retain } = await peer.next('publish');
-    expect([topic, retain, readHello(Buffer.from(payload))]).toEqual([
-      ...[HELLO_TOPIC, true, { name: 'shed', others: ['attic', 'cellar'] }],
-    ]);
-    const liar = await connect('liar');
-    liar.publish(HELLO_TOPIC, '{"name":"roof","others":[]}', { qos: 1, retain: true });
-    await liar.ended();
-    await peer.ping();
-    expect(peer.all('publish')).toHaveLength(1);
-  });
-
   it('bridge states are acknowledged and let go, at each QoS, and downlinks taken', async () => {
     const taken: string[] = [];
     const { ingest, connect } = await startBroker({}, [], (client, device, payload) => {
@@ -258,5 +244,132 @@ describe('beside peers', () => {
     await dashboard.next('puback');
     expect(taken).toEqual(['dashboard shed on']);
     expect(ingest.messages).toEqual([]);
+  });
+});
+
+describe('who asks what a peer asks', () => {
+  const nonce = (digit: string): string => digit.repeat(32);
+  const question = (digit: string, asker = 'attic'): string => helloTopic(asker, nonce(digit));
+  const leave = async (peer: RawClient, filter: string): Promise<void> => {
+    peer.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: [filter] });
+    await peer.ping();
+  };
+  let said = 0;
+  const sayHello = (asker: string): Buffer => {
+    said += 1;
+    return Buffer.from(`hello ${asker} ${said}`);
+  };
+  beforeEach(() => {
+    said = 0;
+  });
+
+  it.each([0, 1, 2] as const)(
+    'is answered alone, once for each SUBSCRIBE, after its answer (QoS %i)',
+    async (qos) => {
+      const { broker, connect } = await startBroker({}, [], undefined, [], sayHello);
+      const others = [];
+      for (const [i, filter] of ['gateway/#', 'gateway/peers/#', '#', question('b')].entries()) {
+        const other = await connect(`other-${i}`);
+        await other.subscribe({ [filter]: 1 });
+        others.push(other);
+      }
+      said = 0;
+      const peer = await connect(ID);
+      expect(await peer.subscribe({ [question('a')]: qos })).toEqual([qos]);
+      const { topic, payload, retain, qos: at } = await peer.next('publish');
+      expect([topic, String(payload), retain, at]).toEqual([question('a'), 'hello attic 1', false, 0]);
+      expect(peer.packets.map(({ cmd }) => cmd)).toEqual(['connack', 'suback', 'publish']);
+      await peer.subscribe({ [question('a')]: qos });
+      await peer.count('publish', 2);
+      for (const [i, other] of others.entries()) {
+        await other.ping();
+        expect(other.all('publish')).toHaveLength(i === 3 ? 1 : 0);
+      }
+      expect(broker.holdings().retainedMessages).toBe(0);
+      expect(broker.holdings().sessions).toBe(0);
+    },
+  );
+
+  it('may be a client with a session: that does not remember it', async () => {
+    const { connect } = await startBroker({}, [], undefined, [], sayHello);
+    const peer = await connect(ID, { clean: false });
+    await peer.subscribe({ [question('a')]: 1 });
+    await peer.next('publish');
+    peer.destroy();
+    await settle();
+    const again = await connect(ID, { clean: false });
+    await again.ping();
+    expect(again.all('publish')).toEqual([]);
+    await again.subscribe({ [question('b')]: 1 });
+    expect((await again.next('publish')).topic).toBe(question('b'));
+  });
+
+  it('may be a gateway that has another name, or none of its peers: what it is told says so', async () => {
+    const { connect } = await startBroker({}, [], undefined, [], sayHello);
+    const peer = await connect(ID);
+    await peer.subscribe({ [question('a', 'roof')]: 0 });
+    expect(String((await peer.next('publish')).payload)).toBe('hello roof 1');
+  });
+
+  it('asks one question at a time', async () => {
+    const { connect } = await startBroker({}, [], undefined, [], sayHello);
+    const peer = await connect(ID);
+    const both = await peer.subscribe({ [question('a')]: 0, [question('b')]: 0 });
+    expect(both).toEqual([0, 128]);
+    await leave(peer, question('b'));
+    expect(await peer.subscribe({ [question('b')]: 0 })).toEqual([128]);
+    await leave(peer, question('a'));
+    expect(await peer.subscribe({ [question('b')]: 0 })).toEqual([0]);
+    await peer.count('publish', 2);
+    expect(peer.all('publish').map(({ topic }) => topic)).toEqual([question('a'), question('b')]);
+  });
+
+  it.each([
+    'gateway/peers/hello/#',
+    'gateway/peers/hello/+/+',
+    `gateway/peers/hello/attic/+`,
+    `gateway/peers/hello/+/${nonce('a')}`,
+    `${question('a')}/#`,
+    question('a').slice(0, -1),
+    `${question('a')}a`,
+    helloTopic('x'.repeat(65), nonce('a')),
+  ])('may not ask by %s', async (filter) => {
+    const { events, connect } = await startBroker({}, [], undefined, [], sayHello);
+    const other = await connect('other');
+    expect(await other.subscribe({ [filter]: 1 })).toEqual([128]);
+    expect(events.named('mqtt.subscription-refused')).toMatchObject([{ reason: 'it may not read there' }]);
+    await (await connect(ID)).subscribe({ [question('a')]: 0 });
+    await other.ping();
+    expect(other.all('publish')).toEqual([]);
+  });
+
+  it('is told nothing by way of a share, or as an observer', async () => {
+    const { connect } = await startBroker({}, ['observer'], undefined, [], sayHello);
+    const shares = await connect('shares');
+    await shares.subscribe({ [`$share/g/${question('a')}`]: 1 });
+    const observer = await connect('observer');
+    await observer.subscribe({ 'gateway/#': 1 });
+    expect(await observer.subscribe({ 'gateway/peers/hello/#': 1 })).toEqual([128]);
+    const peer = await connect(ID);
+    await peer.subscribe({ [question('a')]: 0 });
+    await peer.next('publish');
+    for (const other of [shares, observer]) {
+      await other.ping();
+      expect(other.all('publish')).toEqual([]);
+    }
+  });
+
+  it('gets no answer where there is none, or it cannot be given: nothing else ends', async () => {
+    const silent = await (await startBroker()).connect(ID);
+    await silent.subscribe({ [question('a')]: 0 });
+    await silent.ping();
+    expect(silent.all('publish')).toEqual([]);
+    const { events, connect } = await startBroker({}, [], undefined, [], () => {
+      throw new Error('no');
+    });
+    const peer = await connect(ID);
+    await peer.subscribe({ [question('a')]: 0 });
+    await peer.ping();
+    expect(events.named('hook.failed')).toEqual([{ hook: 'hello', error: 'no' }]);
   });
 });

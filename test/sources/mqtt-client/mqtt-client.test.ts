@@ -1,166 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../gateway/clocks/clock.ts';
-import type { Clock, Ingest, Ingested, Message } from '../../../gateway/contracts.ts';
+import type { Clock } from '../../../gateway/contracts.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
-import {
-  createMqttClientSource,
-  type MqttClientOptions,
-  type MqttClientSource,
-} from '../../../gateway/sources/mqtt-client.ts';
 import { messageOn } from '../../support/message.ts';
 import { until } from '../../support/processes.ts';
 import { deferred, rejected, STORED } from '../mqtt-broker/support/fake-ingest.ts';
-import { type Scripted, ScriptedBroker, type ScriptedBrokerOptions } from './scripted-broker.ts';
-
-/** Pauses end at once, but let everybody else have a turn. */
-const quickClock: Clock = {
-  nowMs: () => 1_700_000_000_000,
-  monotonicMs: () => performance.now(),
-  sleep: (_ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted !== true) setTimeout(resolve, 1);
-      else resolve();
-    }),
-};
-
-const CONNECTION: MqttClientOptions['connection'] = {
-  url: 'mqtt://broker.test:1883',
-  protocolVersion: 4,
-  clientId: 'reader',
-  username: null,
-  password: null,
-  keepaliveSeconds: 60,
-  cleanStart: false,
-  sessionExpirySeconds: 3600,
-  tls: { caFile: null, certFile: null, keyFile: null, serverName: null, insecure: false },
-  will: null,
-};
-
-function sourceOn(
-  broker: ScriptedBroker,
-  ingest: Ingest,
-  options: Partial<MqttClientOptions> = {},
-  events: string[] = [],
-  clock: Clock = quickClock,
-  random: () => number = () => 0,
-): MqttClientSource {
-  let remembered: string | null = null;
-  return createMqttClientSource(
-    {
-      name: 'house',
-      connection: CONNECTION,
-      subscribe: [{ filter: 'sensors/#', qos: 1, share: null }],
-      maxInFlight: 1000,
-      receipts: null,
-      retained: 'changed',
-      ...options,
-    },
-    {
-      ingest,
-      events: { emit: (name, fields) => events.push(`${name} ${JSON.stringify(fields)}`) },
-      clock,
-      random,
-      remembered: {
-        get: () => remembered,
-        set: async (text) => {
-          remembered = text;
-        },
-      },
-      deviceOf: () => null,
-      open: broker.open,
-    },
-  );
-}
-
-/** Commits what it is given, a group at a time, when it is told to. */
-class GroupedIngest implements Ingest {
-  readonly committed = new Set<string>();
-  readonly taken: Message[] = [];
-  readonly released_: number[] = [];
-  /** Whose packet ids were released, or cleared. */
-  readonly clients = new Set<string>();
-  cleared = 0;
-  uncommitted = 0;
-  mostUncommitted = 0;
-  #group: {
-    promise: Promise<void>;
-    resolve: () => void;
-    reject: (error: Error) => void;
-    topics: string[];
-  } | null = null;
-  readonly #refuses: () => boolean;
-
-  constructor(refuses: () => boolean = () => false) {
-    this.#refuses = refuses;
-  }
-
-  ingest(message: Message): Ingested {
-    if (this.#refuses()) throw new GatewayError('store-full', 'the store is full');
-    this.taken.push({ ...message, payload: Buffer.from(message.payload) });
-    this.#group ??= withResolvers();
-    this.#group.topics.push(message.topic);
-    this.uncommitted += 1;
-    this.mostUncommitted = Math.max(this.mostUncommitted, this.uncommitted);
-    return { outcomes: [{ kind: 'stored', receipt: null }], committed: this.#group.promise };
-  }
-
-  released(client: string, packetId: number): Promise<void> {
-    this.clients.add(client);
-    this.released_.push(packetId);
-    return Promise.resolve();
-  }
-
-  sessionCleared(client: string): void {
-    this.clients.add(client);
-    this.cleared += 1;
-  }
-
-  /** Ends the open group: on disk, or not. */
-  endGroup(fails: boolean): void {
-    const group = this.#group;
-    this.#group = null;
-    if (group === null) return;
-    this.uncommitted -= group.topics.length;
-    if (fails) {
-      group.reject(new GatewayError('store-unavailable', 'the disk fails'));
-      return;
-    }
-    for (const topic of group.topics) this.committed.add(topic);
-    group.resolve();
-  }
-}
-
-function withResolvers(): {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (error: Error) => void;
-  topics: string[];
-} {
-  let resolve = (): void => undefined;
-  let reject = (_error: Error): void => undefined;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject, topics: [] };
-}
-
-function messagesOf(qoses: readonly (0 | 1 | 2)[]): Scripted[] {
-  return qoses.map((qos, i) => ({
-    id: i + 1,
-    topic: `sensors/m${i + 1}`,
-    payload: `{"n":${i}}`.padEnd((i * 37) % 200),
-    qos,
-    state: 'waiting',
-  }));
-}
-
-const ALWAYS: Pick<ScriptedBrokerOptions, 'chunkBytes' | 'cuts' | 'onAnswer'> = {
-  chunkBytes: () => 1e6,
-  cuts: () => false,
-  onAnswer: () => undefined,
-};
+import { ALWAYS, GroupedIngest, messagesOf, quickClock, READER, sourceOn } from './reading-source.ts';
+import { type Scripted, ScriptedBroker } from './scripted-broker.ts';
 
 /** Takes numbers from a list, over and over. */
 function cycle(numbers: readonly number[]): () => number {
@@ -219,7 +66,7 @@ describe('reading from another broker', () => {
             },
           });
           const source = sourceOn(broker, ingest, {
-            connection: { ...CONNECTION, protocolVersion: version },
+            connection: { ...READER, protocolVersion: version },
             maxInFlight,
           });
           await source.start();
@@ -307,13 +154,9 @@ describe('reading from another broker', () => {
       messages: messagesOf([1, 1, 1]),
       window: 3,
     });
-    const source = sourceOn(
-      broker,
-      ingest,
-      { connection: { ...CONNECTION, protocolVersion: 5 } },
-      [],
-      systemClock,
-    );
+    const source = sourceOn(broker, ingest, { connection: { ...READER, protocolVersion: 5 } }, [], {
+      clock: systemClock,
+    });
     await source.start();
     await until('they came', () => ingest.taken.length === 3);
     const stopped = source.stop(5000);
@@ -323,6 +166,120 @@ describe('reading from another broker', () => {
     await stopped;
     await until('it heard all', () => broker.got.at(-1) === 'disconnect');
     expect(broker.done).toBe(true);
+  });
+
+  test('at its end takes nothing more, also where the connection is made again meanwhile', async () => {
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      protocolVersion: 4,
+      messages: messagesOf([1, 2]),
+      window: 1,
+    });
+    const source = sourceOn(broker, ingest, {}, [], { clock: systemClock });
+    await source.start();
+    await until('one came', () => ingest.taken.length === 1);
+    const stopped = source.stop(5000);
+    broker.cut();
+    await until('it is sent again', () => broker.connections === 2 && broker.sentNow.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(ingest.taken.length).toBe(1);
+    ingest.endGroup(false);
+    await stopped;
+    expect([ingest.taken.length, broker.got.includes('puback')]).toEqual([1, false]);
+  });
+
+  test('is not connected, as far as anybody is told, before the broker has answered what is to be read', async () => {
+    const events: string[] = [];
+    const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages: [], window: 1 });
+    let isBroken: boolean = true;
+    const source = sourceOn(broker, new GroupedIngest(), {}, events, {
+      remembered: {
+        get() {
+          if (isBroken) throw new Error('unreadable');
+          return null;
+        },
+        set: async () => undefined,
+      },
+    });
+    await source.start();
+    await until('it failed twice', () => events.filter((event) => event.includes('unreadable')).length > 1);
+    expect(source.status()).toMatchObject({
+      state: 'connecting',
+      reason: 'it has not answered the subscriptions yet',
+    });
+    expect(broker.got).not.toContain('subscribe');
+    isBroken = false;
+    await until('it is subscribed to', () => source.status().state === 'connected');
+    expect([broker.connections, broker.got.filter((cmd) => cmd === 'subscribe').length]).toEqual([1, 1]);
+    await source.stop(100);
+  });
+
+  test('subscribes with a new session only once it is on disk that the old one is over, and says that it is lost', async () => {
+    let knows: boolean = true;
+    const first = deferred();
+    const events: string[] = [];
+    const ingest = new GroupedIngest();
+    const broker = new ScriptedBroker({
+      ...ALWAYS,
+      ...{ protocolVersion: 4, messages: [], window: 1, knows: () => knows },
+    });
+    const subscribed = (): number => broker.got.filter((cmd) => cmd === 'subscribe').length;
+    const lost = (): string[] => events.filter((event) => event.startsWith('broker.session-lost'));
+    const source = sourceOn(broker, ingest, {}, events);
+    await source.start();
+    await until('it is subscribed to', () => source.status().state === 'connected');
+    // There was none before.
+    expect([ingest.cleared, lost(), subscribed()]).toEqual([1, [], 1]);
+    broker.cut();
+    await until('it is there again', () => broker.connections === 2 && source.status().state === 'connected');
+    expect(ingest.cleared).toBe(1);
+
+    knows = false;
+    ingest.forgets = () => first.promise;
+    broker.cut();
+    await until('it has lost the session', () => broker.connections === 3 && ingest.cleared === 2);
+    expect(source.status()).toMatchObject({ sessionsLost: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([subscribed(), source.status().state]).toEqual([1, 'connecting']);
+    // It is not: so it is said again, though the broker knows this session by now.
+    knows = true;
+    ingest.forgets = () => Promise.resolve();
+    first.reject(new GatewayError('store-unavailable', 'the disk fails'));
+    await until('it is subscribed to again', () => subscribed() === 2);
+    expect([ingest.cleared, broker.connections, lost()]).toEqual([
+      3,
+      4,
+      ['broker.session-lost {"broker":"house","client":"reader"}'],
+    ]);
+    expect(events).toContainEqual(expect.stringMatching(/^broker.refused .*the disk fails/));
+    await source.stop(100);
+  });
+
+  test('tells no loss of a session that is not to be kept, and where the broker keeps it for a shorter time', async () => {
+    const told: string[][] = [];
+    for (const some of [{ cleanStart: true }, { sessionExpirySeconds: 0 }, { sessionExpirySeconds: 60 }]) {
+      const events: string[] = [];
+      const broker = new ScriptedBroker({
+        ...ALWAYS,
+        ...{ protocolVersion: 5, messages: [], window: 1, knows: () => false, sessionExpiryInterval: 30 },
+      });
+      const connection = { ...READER, protocolVersion: 5 as const, ...some };
+      const source = sourceOn(broker, new GroupedIngest(), { connection }, events);
+      await source.start();
+      await until('it is subscribed to', () => source.status().state === 'connected');
+      broker.cut();
+      await until('it is again', () => broker.connections === 2 && source.status().state === 'connected');
+      told.push([...new Set(events.filter((event) => event.startsWith('broker.session')))]);
+      await source.stop(100);
+    }
+    const shortened = (asked: number): string =>
+      `broker.session-shortened {"broker":"house","asked":${asked},"granted":30}`;
+    expect(told).toEqual([
+      [shortened(3600)],
+      [],
+      [shortened(60), 'broker.session-lost {"broker":"house","client":"reader"}'],
+    ]);
   });
 
   test('leaves out what is the gateway’s own, and says so, but acknowledges it', async () => {
@@ -387,22 +344,28 @@ describe('reading from another broker', () => {
         else await until('it is over', () => lasts || signal?.aborted === true, { everyMs: 1 });
       },
     };
-    const source = sourceOn(broker, ingest, {}, events, clock);
+    const source = sourceOn(broker, ingest, {}, events, { clock });
     await source.start();
     await until('it was dropped often', () => pauses.length >= 20);
-    expect(source.status()).toMatchObject({ state: 'retrying', reason: 'the store is full' });
+    expect(source.status()).toMatchObject({
+      state: 'retrying',
+      reason: 'it is not read for the moment: the store is full',
+    });
     isFull = false;
     await until('it reads on', () => {
       ingest.endGroup(false);
       return broker.done;
     });
-    expect(source.status()).toMatchObject({ state: 'retrying', reason: 'the store is full' });
+    expect(source.status()).toMatchObject({
+      state: 'retrying',
+      reason: 'it is not read for the moment: the store is full',
+    });
     lasts = true;
     await until('all is well', () => source.status().state === 'connected');
-    const lines = events.filter((event) => !event.startsWith('broker.refused'));
+    // We hung up: it is not lost.
+    const lines = events.filter((event) => !/^broker.refused .*the store is full/.test(event));
     expect(lines).toEqual([
       expect.stringMatching(/^broker.connected /),
-      expect.stringMatching(/^broker.lost .*the store is full/),
       expect.stringMatching(/^broker.connected /),
     ]);
     await source.stop(100);
@@ -426,7 +389,7 @@ describe('reading from another broker', () => {
       messages: messagesOf([1]),
       window: 1,
     });
-    const source = sourceOn(broker, ingest, {}, [], clock, () => 1);
+    const source = sourceOn(broker, ingest, {}, [], { clock, random: () => 1 });
     await source.start();
     await until('it was dropped often', () => pauses.length >= 9);
     await source.stop(100);
@@ -449,7 +412,7 @@ describe('reading from another broker', () => {
       messages: messagesOf([1]),
       window: 1,
     });
-    const source = sourceOn(broker, ingest, {}, [], clock, () => 1);
+    const source = sourceOn(broker, ingest, {}, [], { clock, random: () => 1 });
     await source.start();
     await until('it was dropped often', () => {
       ingest.endGroup(true);
@@ -471,7 +434,7 @@ describe('reading from another broker', () => {
     const source = sourceOn(
       broker,
       new GroupedIngest(),
-      { connection: { ...CONNECTION, username: 'u', password: 'hush' } },
+      { connection: { ...READER, username: 'u', password: 'hush' } },
       events,
     );
     await source.start();

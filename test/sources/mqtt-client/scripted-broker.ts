@@ -1,6 +1,6 @@
 /** A broker in memory that keeps a session, for the source that reads from it. */
 import type { Duplex } from 'node:stream';
-import { generate, type Packet, parser } from 'mqtt-packet';
+import { generate, type IConnectPacket, type Packet, parser } from 'mqtt-packet';
 import { streamPair } from '../../support/stream-pair.ts';
 
 export interface Scripted {
@@ -23,15 +23,23 @@ export interface ScriptedBrokerOptions {
   /** Each acknowledgement as it comes. */
   readonly onAnswer: (kind: 'puback' | 'pubrec' | 'pubcomp', message: Scripted) => void;
   readonly connackCode?: number;
+  /** Does it still know the session? Asked at each connection but the first; left out: yes. */
+  readonly knows?: () => boolean;
+  /** MQTT 5: how long it keeps the session. Left out: as it was asked to. */
+  readonly sessionExpiryInterval?: number;
 }
 
 /** Sends its messages in order; after a reconnect first what is not done with, with DUP, as MQTT 3.1.1, 4.4 asks. */
 export class ScriptedBroker {
   connections = 0;
+  /** As it was opened last. */
+  connect: IConnectPacket | null = null;
   /** Every packet that came, by its type. */
   readonly got: string[] = [];
   /** What was published to it: topic and payload. */
   readonly published: string[] = [];
+  /** Of what was published to it last, above QoS 0. */
+  publishedId = 0;
   /** The order in which messages were sent over the present connection. */
   readonly sentNow: Scripted[] = [];
   readonly #options: ScriptedBrokerOptions;
@@ -58,8 +66,14 @@ export class ScriptedBroker {
     this.#wire?.destroy();
   }
 
+  /** Also what is no packet. */
+  write(bytes: Buffer): void {
+    this.#wire?.write(bytes);
+  }
+
   #take(packet: Packet, wire: Duplex): void {
     this.got.push(packet.cmd);
+    if (packet.cmd === 'connect') this.connect = packet;
     if (packet.cmd === 'connect') this.#welcome(wire);
     else if (wire !== this.#wire) return;
     else if (packet.cmd === 'subscribe')
@@ -68,8 +82,16 @@ export class ScriptedBroker {
         messageId: packet.messageId ?? 0,
         granted: packet.subscriptions.map(({ qos }) => qos),
       });
-    else if (packet.cmd === 'publish') this.published.push(`${packet.topic} ${String(packet.payload)}`);
-    else if (packet.cmd === 'disconnect') wire.destroy();
+    else if (packet.cmd === 'unsubscribe')
+      this.#send({
+        cmd: 'unsuback',
+        messageId: packet.messageId ?? 0,
+        granted: packet.unsubscriptions.map(() => 0),
+      });
+    else if (packet.cmd === 'publish') {
+      this.publishedId = packet.messageId ?? 0;
+      this.published.push(`${packet.topic} ${String(packet.payload)}`);
+    } else if (packet.cmd === 'disconnect') wire.destroy();
     else if (packet.cmd === 'pingreq') this.#send({ cmd: 'pingresp' });
     else if (packet.cmd === 'puback' || packet.cmd === 'pubrec' || packet.cmd === 'pubcomp') {
       const message = this.#options.messages.find(({ id }) => id === packet.messageId);
@@ -91,7 +113,10 @@ export class ScriptedBroker {
     this.connections += 1;
     this.sentNow.length = 0;
     const code = protocolVersion === 5 ? { reasonCode: connackCode } : { returnCode: connackCode };
-    this.#send({ cmd: 'connack', sessionPresent: connackCode === 0 && this.connections > 1, ...code });
+    const { knows, sessionExpiryInterval } = this.#options;
+    const sessionPresent = connackCode === 0 && this.connections > 1 && knows?.() !== false;
+    const properties = sessionExpiryInterval === undefined ? {} : { properties: { sessionExpiryInterval } };
+    this.#send({ cmd: 'connack', sessionPresent, ...code, ...properties });
     if (connackCode !== 0) return;
     for (const message of messages) {
       // Whatever was on its way at QoS 0 is lost.

@@ -57,6 +57,10 @@ export class FakeIngest implements Ingest {
     this.cleared.push(client);
   }
 
+  sessionLost(): Promise<void> {
+    return Promise.reject(new Error('no broker loses a session with its own client'));
+  }
+
   commit(): void {
     this.#open?.resolve();
     this.#open = null;

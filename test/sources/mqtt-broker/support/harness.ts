@@ -80,6 +80,7 @@ export async function startBroker(
   observers: readonly string[] = [],
   takeDownlink?: MqttBrokerDeps['takeDownlink'],
   peers: readonly string[] = [],
+  sayHello?: MqttBrokerDeps['sayHello'],
 ): Promise<Harness> {
   const ingest = new FakeIngest();
   const events = new RecordedEvents();
@@ -89,6 +90,7 @@ export async function startBroker(
     {
       ...{ ingest, events, clock, peers: new Set(peers) },
       ...(takeDownlink === undefined ? {} : { takeDownlink }),
+      ...(sayHello === undefined ? {} : { sayHello }),
     },
   );
   await broker.start();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { UnreadReason } from '../../../gateway/contracts.ts';
-import { relayOfProperties, UserProperties } from '../../../gateway/sources/mqtt-client/user-properties.ts';
+import { relayOfProperties, UserProperties } from '../../gateway/broker-link/message-properties.ts';
+import type { UnreadReason } from '../../gateway/contracts.ts';
 
 const LONG = 'x'.repeat(257);
 

@@ -1,15 +1,20 @@
-import {
-  MAX_USER_PROPERTIES,
-  type Relay,
-  type UnreadProperties,
-  type UnreadReason,
-} from '../../contracts.ts';
+import { MAX_USER_PROPERTIES, type Relay, type UnreadProperties, type UnreadReason } from '../contracts.ts';
 
+/** A longer one is none of a format of ours. */
+export const MAX_CONTENT_TYPE_BYTES = 256;
 /** Of a user property's name and text, in UTF-8. A tag can have no longer one, and a schema ask for none. */
 export const MAX_PROPERTY_BYTES = 256;
 /** Beyond either it is not known what else a message had. */
 const MAX_UNREAD_NAMES = 32;
 const MAX_UNREAD_BYTES = 2048;
+
+/** What a message may bring beside its payload (MQTT 5). */
+export type MessageProperties = Pick<Relay, 'contentType' | 'userProperties' | 'unread'>;
+
+interface PacketProperties {
+  readonly contentType?: string | undefined;
+  readonly userProperties?: Readonly<Record<string, string | string[]>> | undefined;
+}
 
 /**
  * Gathers the user properties of one message, in the order they come: of a name that comes twice, the last one. What is too
@@ -58,8 +63,21 @@ export function relayOfProperties(
   pairs: readonly (readonly [name: string, text: string])[],
 ): Pick<Relay, 'userProperties' | 'unread'> {
   const properties = new UserProperties();
-  for (const [name, text] of pairs) properties.add(name, isTooLong(text) ? null : text);
+  for (const [name, text] of pairs) {
+    // No schema can ask for one whose name is too long.
+    if (!isTooLong(name)) properties.add(name, isTooLong(text) ? null : text);
+  }
   return properties.relay;
+}
+
+/** What a message brought, as mqtt.js tells it. */
+export function relayOfPacket({ contentType, userProperties }: PacketProperties): MessageProperties {
+  const pairs = Object.entries(userProperties ?? {}).flatMap(([name, texts]) =>
+    [texts].flat().map((text): [string, string] => [name, text]),
+  );
+  // A broker that gives it twice breaks the protocol: then it is a list.
+  const isKept = typeof contentType === 'string' && Buffer.byteLength(contentType) <= MAX_CONTENT_TYPE_BYTES;
+  return { contentType: isKept ? contentType : null, ...relayOfProperties(pairs) };
 }
 
 function isTooLong(text: string): boolean {
