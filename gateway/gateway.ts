@@ -24,7 +24,7 @@ import { watchUnclaimed } from './operations/unclaimed-watch.ts';
 import { createOperations } from './operations.ts';
 import type { SourceStatus } from './operations-contract.ts';
 import { createOwnMeasurements } from './own-measurements.ts';
-import { packHello, type SchemaDigests } from './peer-hello.ts';
+import type { SchemaDigests } from './peer-hello.ts';
 import { createReplay } from './replay.ts';
 import { deviceStateTopic } from './sources/mqtt-broker/device-state.ts';
 import { createMqttBroker } from './sources/mqtt-broker.ts';
@@ -32,7 +32,7 @@ import { type LmdbStoreOptions, openLmdbStore } from './store/lmdb-store.ts';
 import { DEFAULT_STORE_OPTIONS } from './store/store-options.ts';
 import { announce } from './wiring/announce.ts';
 import { createBrokers } from './wiring/brokers-wiring.ts';
-import { digestsOfSchemas, helloOf } from './wiring/peer-expectations.ts';
+import { createHello, digestsOfSchemas } from './wiring/peer-expectations.ts';
 import { withPeerReceipts } from './wiring/peer-receipts.ts';
 import { createSerial } from './wiring/serial-wiring.ts';
 import { startDeliveries } from './wiring/start-deliveries.ts';
@@ -166,6 +166,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
     unrouted,
     maxPayloadBytes: payloadBytes,
   });
+  const hello = createHello(config, { schemas, status: () => store.status(), clock });
   const measured = timed(ingest, clock, (ms) => timings?.acknowledged(ms));
   const broker = createMqttBroker(
     { listeners: config.mqtt.listeners, limits: config.mqtt.limits, observers: config.mqtt.observers },
@@ -176,7 +177,7 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
       peers: namesOf(config.peers),
       sayHello(asker) {
         forwarding.heardOf(asker);
-        return packHello(helloOf(config, schemas(), store.status()));
+        return hello();
       },
       takeDownlink: (client, device, payload) => serial?.takeDownlink(client, device, payload) ?? false,
     },

@@ -39,7 +39,8 @@ export class UserProperties {
 
   get relay(): Pick<Relay, 'userProperties' | 'unread'> {
     const userProperties = this.#texts;
-    if (this.#names === null) return { userProperties };
+    // What came once more, and could be read then, leaves no name behind.
+    if (this.#names === null || (this.#names.size === 0 && this.#others === null)) return { userProperties };
     const unread: UnreadProperties = { names: this.#names, others: this.#others };
     return { userProperties, unread };
   }

@@ -49,10 +49,8 @@ function trialText({
   const [problem] = problems;
   if (problem !== undefined) return `cannot be used beside your schemas: ${printable(problem, 300)}`;
   const without = withoutValue === 0 ? '' : ` (${count(withoutValue)} that say there is no value)`;
-  const took =
-    accepted === samples
-      ? `takes all ${count(samples)} samples`
-      : `takes ${count(accepted)} of ${count(samples)} samples${without}`;
+  const all = samples === 1 ? 'takes the one sample' : `takes all ${count(samples)} samples`;
+  const took = accepted === samples ? all : `takes ${count(accepted)} of ${count(samples)} samples${without}`;
   const again = repeats === 0 ? '' : `, ${count(repeats)} of them as repeats of what came before`;
   return `${took}${again}, ${count(series)} series`;
 }

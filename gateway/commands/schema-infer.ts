@@ -70,7 +70,7 @@ function inferCommand(io: CommandIo, parts: CommandParts, fail: () => void): Com
           String,
         );
       else {
-        io.write(`${count(answer.messages)} samples\n`);
+        io.write(`${count(answer.messages)} ${answer.messages === 1 ? 'sample' : 'samples'}\n`);
         for (const problem of answer.problems) io.write(`WARNING: ${printable(problem, 300)}\n`);
         io.write('\n');
         for (const family of families) io.write(familyText(family, null));

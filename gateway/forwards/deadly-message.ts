@@ -5,7 +5,7 @@ import type { Flight } from './in-flight.ts';
 
 /** A connection that ends sooner than this after a message may have ended because of it. */
 const SOON_MS = 5_000;
-/** From the second time on it is sent alone; from the tenth on it is tried whether it is the cause. */
+/** After so many times it is sent alone; after so many it is tried whether it is the cause. */
 const ALONE_AFTER = 2;
 const TRIAL_AFTER = 10;
 /** In a row: a broker that ends connections at random gets through one of them, hardly through all. */

@@ -146,10 +146,16 @@ export function createRetainedReplays(maxTopics: number = MAX_TOPICS): RetainedR
   };
 }
 
-/** As one text, the same for the same ones in the same order; a broker keeps it (MQTT 5, 3.3.2.3.7). Empty for none. */
+/**
+ * As one text, the same for the same ones in the same order; a broker keeps it (MQTT 5, 3.3.2.3.7). Empty for none. One that
+ * could not be read is not as good as none: of a message without it more may be stored.
+ */
 function propertiesOf({ relay }: Message): string {
-  if (relay === null || (relay.contentType === null && relay.userProperties.size === 0)) return '';
-  return JSON.stringify([relay.contentType, ...relay.userProperties]);
+  if (relay === null) return '';
+  const { contentType, userProperties, unread } = relay;
+  if (contentType === null && userProperties.size === 0 && unread === undefined) return '';
+  const others = unread === undefined ? [] : [{ unread: [...unread.names], others: unread.others }];
+  return JSON.stringify([contentType, ...userProperties, ...others]);
 }
 
 /** 53 of the 64 bits. */

@@ -128,6 +128,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   let refusal: string | null = null;
   /** The number of the last connection over which everything was subscribed to. */
   let subscribedOver = 0;
+  /** Ends what the last connection still waits for, so that no two wait. */
+  let waiting = new AbortController();
 
   const owner: IntakeOwner = {
     protocolVersion: connection.protocolVersion,
@@ -274,6 +276,10 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   }
 
   async function keepSubscribed(session: BrokerSession): Promise<void> {
+    waiting.abort();
+    if (stopping.signal.aborted) return;
+    waiting = new AbortController();
+    const { signal } = waiting;
     const { sessionExpirySeconds } = session.limits;
     if (sessionExpirySeconds !== undefined && sessionExpirySeconds < connection.sessionExpirySeconds)
       events.emit('broker.session-shortened', {
@@ -288,8 +294,8 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
       if (await subscriptions.bring(session, isNew)) subscribedOver = session.number;
       const isSubscribed = subscribedOver === session.number;
       if (session.closed || (isSubscribed && !subscriptions.isRefused)) return;
-      await clock.sleep(isSubscribed ? REFUSED_FILTER_MS : UNANSWERED_MS, stopping.signal);
-      if (stopping.signal.aborted) return;
+      await clock.sleep(isSubscribed ? REFUSED_FILTER_MS : UNANSWERED_MS, signal);
+      if (signal.aborted) return;
     }
   }
 
@@ -319,6 +325,7 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
     async stop(deadlineMs) {
       if (stopping.signal.aborted) return;
       stopping.abort();
+      waiting.abort();
       intake?.takeNoMore();
       const untilMs = clock.monotonicMs() + deadlineMs;
       const inTime = new AbortController();

@@ -124,6 +124,7 @@ describe('schema infer', () => {
     writeFileSync(join(cwd, 'samples.txt'), 'cold/berlin/r1 {"t":4.5}\ncold/berlin/r2 {"t":5}\n');
     const printed = await run(['schema', 'infer', 'samples.txt']);
     expect(printed).toMatchObject({ code: 0, err: '' });
+    expect(printed.out).toMatch(/^2 samples\n.* takes all 2 samples, 2 series\n/s);
     expect(JSON.parse(printed.out.slice(printed.out.indexOf('\n{\n')))).toMatchObject({
       $id: 'cold-berlin.v1',
       telemetry: { topics: ['cold/berlin/{device}'] },
@@ -137,6 +138,12 @@ describe('schema infer', () => {
       `kept   ${file}`,
     );
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('counts one sample as one', async () => {
+    writeFileSync(join(cwd, 'samples.txt'), 'cold/berlin/r1 {"t":4.5}\n');
+    const { out } = await run(['schema', 'infer', 'samples.txt']);
+    expect(out).toMatch(/^1 sample\n.*: takes the one sample, 1 series\n/s);
   });
 
   test('writes whole drafts or none, and leaves nothing else behind', async () => {

@@ -41,6 +41,20 @@ describe('a reading with a time of its own', () => {
     );
   });
 
+  it('has another name in another series, where that comes from what another broker says of it', () => {
+    const relayed = (...pairs: [string, string][]): Message => ({
+      ...message('x'),
+      relay: { contentType: null, userProperties: new Map(pairs) },
+    });
+    const inSeries = (key: string): Point[] => [point({ series: { ...point().series, key } })];
+    const [north, south] = ['m,site=north', 'm,site=south'];
+    const name = namesOf(relayed(['site', 'north']), inSeries(north));
+    expect(namesOf(relayed(['site', 'south']), inSeries(south))).not.toEqual(name);
+    expect(namesOf(relayed(['site', 'north']), inSeries(north))).toEqual(name);
+    expect(namesOf(relayed(['site', 'north'], ['try', '2']), inSeries(north)), 'sent again').toEqual(name);
+    expect(namesOf(relayed(), inSeries(north))).toEqual(namesOf(message('x'), inSeries(north)));
+  });
+
   it('is told from the others of its list', () => {
     const names = namesOf(
       message('[…]'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Message } from '../../gateway/contracts.ts';
+import type { Message, Relay } from '../../gateway/contracts.ts';
 import { createRetainedReplays, type RetainedReplays } from '../../gateway/ingest/retained-replays.ts';
 import type { Hash } from '../../gateway/store-contract.ts';
 import { FakeGroup, FakeStore, MESSAGE, settled } from '../ledgers/fake-store.ts';
@@ -30,6 +30,29 @@ describe('a message that another broker keeps and repeats', () => {
     expect(retained.find(relayed('a/b', '2'))).toBeNull();
     expect(retained.find(relayed('a/c', '1'))).toBeNull();
     expect(retained.find(relayed('a/b', '1', 'another'))).toBeNull();
+  });
+
+  it('is a reading where what it has besides its payload is not the same, or could not be read before', async () => {
+    const retained = createRetainedReplays();
+    const group = new LastGroup();
+    const plain = relayed('a/b', '1');
+    const withRelay = (relay: Partial<Relay>): Message => ({
+      ...plain,
+      relay: { contentType: null, userProperties: new Map(), ...relay },
+    });
+    const unread = (name: string) => ({ names: new Map([[name, 'too-long' as const]]), others: null });
+    const different = [
+      plain,
+      withRelay({ contentType: 'text/csv' }),
+      withRelay({ userProperties: new Map([['site', 'north']]) }),
+      withRelay({ unread: unread('site') }),
+      withRelay({ unread: unread('note') }),
+      withRelay({ unread: { names: new Map(), others: 'too-many' } }),
+    ];
+    for (const kept of different) {
+      retained.remember(kept, group);
+      expect(different.filter((each) => retained.find(each) !== null)).toEqual([kept]);
+    }
   });
 
   it('is held against the last message of the topic, not against any before it', () => {

