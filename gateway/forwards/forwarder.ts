@@ -97,8 +97,6 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   let holds = 0;
   /** Given to the connection and not answered. */
   let onWire = 0;
-  /** The store cannot be read: nobody but an operator can mend that. */
-  let broken: Held | null = null;
   let isScheduled = false;
   let lastSentMs: number | null = null;
   let lastAnswerMs = 0;
@@ -167,7 +165,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
 
   function pump(): void {
     const to = session;
-    if (to === null || to.closed || hold !== null || broken !== null || stopping.signal.aborted) return;
+    if (to === null || to.closed || hold !== null || stopping.signal.aborted) return;
     if (deadly.isSilent) return;
     const most = deadly.isSentAlone ? 1 : Math.max(1, Math.min(maxInFlight, to.limits.receiveMaximum));
     for (let i = 0; flights.size < most; i += 1) {
@@ -199,8 +197,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
       return outbox.read(readFrom, SLICE);
     } catch (error) {
       const words = `what waits for it cannot be read: ${messageOf(error)}`;
-      broken = { reason: words, state: 'refused', sinceMs: clock.nowMs() };
-      events.emit('forward.refused', { forward: name, reason: words });
+      holdBack({ kind: 'hold', words, needsSomebody: true });
       return null;
     }
   }
@@ -372,7 +369,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     },
 
     status() {
-      const { state, reason, sinceMs } = broken ?? describe(link.status());
+      const { state, reason, sinceMs } = describe(link.status());
       return { ...outbox.ledger(), url: shownUrl(connection), state, reason, sinceMs, lastSentMs };
     },
   };

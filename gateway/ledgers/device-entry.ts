@@ -1,6 +1,8 @@
 import type { Message, OutcomeKind, Reading, RejectionCode } from '../contracts.ts';
 
 export const MAX_SCHEMAS = 8;
+/** Whole numbers for years of listening: see `DeviceEntry`. */
+export const TICK_MS = 100;
 /** A number that leaves out more than this is another count, not a gap. */
 const MAX_GAP = 1_000_000;
 /** The rate is told over windows of at least this, and leans on some ten minutes. */
@@ -79,21 +81,21 @@ export class DeviceEntry {
     return this.#behindMs === NONE ? null : this.#behindMs;
   }
 
+  /** @param nowMs, tick when it arrived at a gateway: at a peer, where one passed it on */
   take(reading: Reading, outcome: OutcomeKind, message: Message, nowMs: number, tick: number): void {
     this.isChanged = true;
     // A peer has passed it on, and later ones were heard before: it counts, and says nothing of how things are.
     const isLate = nowMs < this.lastSeenMs && typeof message.relay?.arrivedMs === 'number';
-    if (!isLate) this.lastSeenMs = nowMs;
-    this.seenTick = tick;
-    if (this.source !== message.source) this.source = message.source;
-    if (this.address !== message.address) this.address = message.address;
-    if (this.client !== message.client) this.client = message.client;
+    if (!isLate) this.#heard(message, nowMs);
+    // A new device may be one that a peer has heard long ago.
+    if (this.readings === 0) this.validTick = Math.min(this.validTick, tick);
+    this.seenTick = this.readings === 0 ? tick : Math.max(this.seenTick, tick);
     this.readings += 1;
     if (outcome === 'rejected') {
       this.rejected += 1;
-      this.lastCode = reading.kind === 'bad' ? reading.code : null;
+      if (!isLate) this.lastCode = reading.kind === 'bad' ? reading.code : null;
     } else {
-      this.validTick = tick;
+      this.validTick = Math.max(this.validTick, tick);
     }
     const nowS = Math.trunc(nowMs / 1000);
     if (nowS - this.rateFromS < RATE_WINDOW_S && nowS >= this.rateFromS) this.rateCount += 1;
@@ -135,6 +137,13 @@ export class DeviceEntry {
     if (this.schemas.length > 1) this.schemaSeqs.push(NONE);
     this.isExpectationStale = true;
     return this.schemas.length - 1;
+  }
+
+  #heard({ source, address, client }: Message, nowMs: number): void {
+    this.lastSeenMs = nowMs;
+    if (this.source !== source) this.source = source;
+    if (this.address !== address) this.address = address;
+    if (this.client !== client) this.client = client;
   }
 
   #closeRate(nowS: number): void {

@@ -2,7 +2,7 @@ import type { Message, OutcomeKind, Reading } from '../contracts.ts';
 import type { DeviceBook, Ledgers } from '../ledger-contract.ts';
 import type { DeviceFilter, DeviceReport } from '../operations-contract.ts';
 import type { DeviceClockBook } from './device-clocks.ts';
-import { DeviceEntry } from './device-entry.ts';
+import { DeviceEntry, TICK_MS } from './device-entry.ts';
 
 export interface DeviceRegistryOptions {
   readonly clocks: DeviceClockBook;
@@ -16,6 +16,7 @@ const MAX_DEVICES = 50_000;
 /** What ingest calls those who have no name of their own. */
 const NAMELESS = 'client:';
 const REPLAY = 'replay';
+const MAX_AGO_MS = 365 * 86_400_000;
 
 /**
  * The devices, by what arrives from them. A reading costs at most one look in a map, and none where it comes from the
@@ -155,7 +156,8 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
   }
 
   #take(entry: DeviceEntry, reading: Reading, outcome: OutcomeKind, message: Message, nowMs: number): void {
-    entry.take(reading, outcome, message, nowMs, this.tick);
+    const isPassedOn = typeof message.relay?.arrivedMs === 'number';
+    entry.take(reading, outcome, message, nowMs, isPassedOn ? this.#tickAt(nowMs) : this.tick);
     const { sentUs } = reading;
     // One that is older than the last would turn the clock back (see `DeviceEntry.take`).
     if (sentUs === null || nowMs < entry.lastSeenMs) return;
@@ -164,6 +166,12 @@ export class DeviceRegistry implements Pick<Ledgers, 'saw'> {
     if (second === entry.clockAtS || outcome === 'duplicate') return;
     entry.clockAtS = second;
     this.#options.clocks.observe(entry.device, sentUs, nowMs);
+  }
+
+  /** Where a peer kept a reading for long, its device was heard then: it may have fallen silent since. */
+  #tickAt(arrivedMs: number): number {
+    const agoMs = Math.max(0, Math.min(MAX_AGO_MS, this.#options.nowMs() - arrivedMs));
+    return this.tick - Math.trunc(agoMs / TICK_MS);
   }
 
   /**

@@ -4,7 +4,7 @@ import type { DeviceBook } from '../ledger-contract.ts';
 import type { Events } from '../monitoring/events.ts';
 import type { DeviceReport } from '../operations-contract.ts';
 import { printable } from '../printable.ts';
-import type { DeviceEntry } from './device-entry.ts';
+import { type DeviceEntry, TICK_MS } from './device-entry.ts';
 import type { DeviceRegistry } from './device-registry.ts';
 
 export type DeviceState = 'online' | 'silent';
@@ -23,8 +23,6 @@ export interface SilenceDeps {
 
 /** A device is silent when nothing valid has come for this many times what is expected: one reading may be lost. */
 export const SILENT_AFTER = 2;
-/** Whole numbers for years of listening: see `DeviceEntry`. */
-const TICK_MS = 100;
 /** One look at all devices: some 10 ns each. A silence is noticed so much later at most. */
 export const LOOK_EVERY_MS = 5_000;
 /** What schemas expect may have changed with their files. */

@@ -237,11 +237,12 @@ describe('a forwarder', () => {
     expect(outbox.ledger()).toMatchObject({ sent: 2, pending: 7 });
   });
 
-  it('says loudly where its outbox cannot be read, and skips nothing', async () => {
-    const { store, broker, forwarder, storage } = bench();
+  it('says loudly where its outbox cannot be read, skips nothing, and goes on when it can', async () => {
+    const { store, broker, forwarder, storage, deps } = bench();
     await put(store, upTo(3));
+    const whole = new Map([...storage.entries('outbox')].map(({ key, value }) => [key, Buffer.from(value)]));
     await storage.commit((writes) => {
-      for (const { key } of storage.entries('outbox')) writes.put('outbox', key, Buffer.from('nonsense'));
+      for (const key of whole.keys()) writes.put('outbox', key, Buffer.from('nonsense'));
     });
     broker.open();
     await put(store, ['3']);
@@ -250,6 +251,13 @@ describe('a forwarder', () => {
       state: 'refused',
       reason: expect.stringContaining('damaged'),
     });
+    await storage.commit((writes) => {
+      for (const [key, value] of whole) writes.put('outbox', key, value);
+    });
+    deps.clock.advance(60_000);
+    await quiet();
+    expect(broker.texts).toEqual(upTo(4));
+    expect(forwarder.status()).toMatchObject({ state: 'connected', reason: null });
   });
 });
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DeviceDocuments } from '../../gateway/ledgers/device-documents.ts';
 import type { DeviceReport } from '../../gateway/operations-contract.ts';
-import { bad, type Devices, devices, MESSAGE, point, START_MS } from './devices-under-test.ts';
+import { bad, type Devices, devices, MESSAGE, passedOn, point, START_MS } from './devices-under-test.ts';
 
 function reportOf({ registry }: Devices, device: string): DeviceReport {
   const report = registry.report(device);
@@ -86,10 +86,9 @@ describe('the registry of devices', () => {
     const seen = devices();
     seen.hear('d', count(30), 5_000);
     const before = reportOf(seen, 'd');
-    const relay = { contentType: null, userProperties: new Map(), isShared: true };
     for (const i of count(20)) {
       const arrivedMs = START_MS - 7_200_000 + i * 5_000;
-      const late = { ...MESSAGE, relay: { ...relay, arrivedMs } };
+      const late = { ...passedOn(arrivedMs), address: '10.9.9.9' };
       // Numbers as they were then, of a clock as it was then.
       const old = point('d', { seq: 500 + i, sentUs: (arrivedMs + 600_000) * 1_000 });
       seen.registry.saw(old, 'd', 'stored', late, arrivedMs);
@@ -97,6 +96,7 @@ describe('the registry of devices', () => {
     }
     const after = reportOf(seen, 'd');
     expect(after).toMatchObject({ readings: 70, seqGaps: 0, missing: 0, lastSeenMs: seen.nowMs - 5_000 });
+    expect(after.address).toBe('10.0.0.7');
     expect(after.clock).toEqual(before.clock);
     expect(after.ratePerMinute).toBeGreaterThan(10);
     expect(after.ratePerMinute).toBeLessThan(14);
@@ -105,8 +105,7 @@ describe('the registry of devices', () => {
   it('takes what a peer passes on in time as any other', () => {
     const seen = devices();
     for (const seq of [1, 2, 5]) {
-      const relay = { contentType: null, userProperties: new Map(), isShared: true, arrivedMs: seen.nowMs };
-      seen.registry.saw(point('d', { seq }), 'd', 'stored', { ...MESSAGE, relay }, seen.nowMs);
+      seen.registry.saw(point('d', { seq }), 'd', 'stored', passedOn(seen.nowMs), seen.nowMs);
       seen.nowMs += 1_000;
     }
     expect(reportOf(seen, 'd')).toMatchObject({ missing: 2, lastSeenMs: seen.nowMs - 1_000 });

@@ -12,6 +12,11 @@ export const MESSAGE: Message = messageOn('sensors/d/environment', '', {
   address: '10.0.0.7',
 });
 
+/** A message that a peer passes on, and that came to it at `arrivedMs`. */
+export function passedOn(arrivedMs: number): Message {
+  return { ...MESSAGE, relay: { contentType: null, userProperties: new Map(), isShared: true, arrivedMs } };
+}
+
 export function point(device: string, some: Partial<Point> = {}): Point {
   return {
     kind: 'point',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DeviceDocuments } from '../../gateway/ledgers/device-documents.ts';
 import { LOOK_EVERY_MS, Silence } from '../../gateway/ledgers/silence.ts';
 import { LeapingClock } from '../support/leaping-clock.ts';
-import { bad, type Devices, devices, MESSAGE, point } from './devices-under-test.ts';
+import { bad, type Devices, devices, MESSAGE, passedOn, point } from './devices-under-test.ts';
 
 const MINUTE = 60_000;
 
@@ -47,6 +47,13 @@ class Watch {
     this.seen.registry.saw(point(device), device, 'stored', MESSAGE, this.clock.nowMs());
   }
 
+  /** A valid reading that a peer got so long ago, and passes on now. */
+  late(agoMs: number, device = 'd'): void {
+    this.seen.nowMs = this.clock.nowMs();
+    const arrivedMs = this.seen.nowMs - agoMs;
+    this.seen.registry.saw(point(device), device, 'stored', passedOn(arrivedMs), arrivedMs);
+  }
+
   get silent(): number {
     return this.seen.registry.silent;
   }
@@ -77,6 +84,23 @@ describe('a device that is expected', () => {
       await watch.pass(MINUTE / 2);
     }
     expect(watch.states).toEqual(['d online', 'd silent']);
+    watch.end();
+  });
+
+  it('is not heard again by what a peer got of it long ago', async () => {
+    const watch = new Watch().start();
+    watch.hear();
+    await watch.pass(10 * MINUTE);
+    for (const agoMs of [11, 9, 8, 5, 3].map((minutes) => minutes * MINUTE)) {
+      watch.late(agoMs);
+      await watch.pass(LOOK_EVERY_MS);
+    }
+    watch.late(7 * MINUTE, 'new');
+    await watch.pass(LOOK_EVERY_MS);
+    expect(watch.states).toEqual(['d online', 'd silent', 'new silent']);
+    watch.late(MINUTE);
+    await watch.pass(LOOK_EVERY_MS);
+    expect(watch.states).toEqual(['d online', 'd silent', 'new silent', 'd online']);
     watch.end();
   });
 
