@@ -25,12 +25,14 @@ export interface ExpectedPeer {
   readonly maxPayloadBytes: number;
   /** Of this gateway, as they are now; null: not compared. */
   readonly schemas: () => SchemaDigests | null;
-  /** Something there is not as it should be, and in the way of nothing. Once a connection. */
+  /** Something there is not as it should be, and in the way of nothing. Once a connection, and when it changes. */
   readonly warn: (words: string) => void;
 }
 
 /** It comes with the answer to the subscription, or not at all. One that is full is asked again after as long. */
 const HELLO_WITHIN_MS = 5_000;
+/** Schemas change while connections last. */
+const COMPARE_EVERY_MS = 300_000;
 const NONCE_BYTES = 16;
 const UNHEARD = 'it has not said yet that it is a gateway';
 const MAX_NAMES = 200;
@@ -59,6 +61,8 @@ export function connectPeer(
   /** Where the answer comes. */
   let asked = '';
   let problemSinceMs = clock.nowMs();
+  /** What was said last of its schemas over this connection. */
+  let warned: string | null = null;
 
   const link = connectBroker(connection, {
     ...options,
@@ -70,6 +74,7 @@ export function connectPeer(
     onConnected(made) {
       session = made;
       asked = '';
+      warned = null;
       become(UNHEARD);
       void ask(made);
     },
@@ -97,7 +102,7 @@ export function connectPeer(
     isFull = false;
   }
 
-  /** As often as it is full. */
+  /** As often as it is full, and now and then for its schemas. */
   async function ask(of: BrokerSession): Promise<void> {
     do {
       // It answers one question of a connection.
@@ -112,7 +117,8 @@ export function connectPeer(
         refuse(
           'what answers there does not say that it is a telemetry-gateway; url has to lead to its mqtt.listeners',
         );
-    } while (problem !== null && isFull);
+      if (problem === null) await clock.sleep(COMPARE_EVERY_MS, stopping.signal);
+    } while (session === of && !stopping.signal.aborted && (problem === null || isFull));
   }
 
   function hear(from: BrokerSession, hello: PeerHello | null): void {
@@ -121,7 +127,11 @@ export function connectPeer(
       refuse(wrong);
       return;
     }
-    if (problem === null || hello === null) return;
+    if (hello === null) return;
+    if (problem === null) {
+      contained('peer schemas', () => compareSchemas(hello));
+      return;
+    }
     if (hello.full !== null) {
       wait(`it takes nothing now: ${hello.full}`);
       return;
@@ -135,6 +145,8 @@ export function connectPeer(
   function compareSchemas({ schemas }: PeerHello): void {
     const ours = expected.schemas();
     const differing = ours === null ? null : schemasThatDiffer(ours, schemas);
+    if (differing === warned) return;
+    warned = differing;
     if (differing !== null) expected.warn(schemaWords(expected.name, differing));
   }
 

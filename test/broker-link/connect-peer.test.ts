@@ -318,6 +318,26 @@ describe('a peer', () => {
     expect(warnings).toHaveLength(1);
   });
 
+  test('that gets other schemas while it is connected is told of, and sent to as before', async () => {
+    const warnings: string[] = [];
+    const peer = new ScriptedPeer(RIGHT);
+    const linked = linkTo(peer, { ...EXPECTED, warn: (words) => warnings.push(words) });
+    await untilState(linked, 'connected');
+    for (const version of ['1', '1', '2']) {
+      const before = peer.subscribed.length;
+      peer.hello = packHello({ ...RIGHT, schemas: digestsOf(new Map([[`a.v${version}`, '1']])) });
+      await linked.clock.pass(310_000);
+      await until('it is asked again', () => peer.subscribed.length > before);
+      await linked.clock.settle();
+    }
+    expect(warnings).toEqual([
+      expect.stringContaining('a.v1 is not here'),
+      expect.stringContaining('a.v2 is not here'),
+    ]);
+    expect([linked.states.length, linked.sessions.length, peer.connections]).toEqual([1, 1, 1]);
+    expect(peer.unsubscribed.length).toBe(peer.subscribed.length - 1);
+  });
+
   test('that is full is sent nothing, and asked again until it is not', async () => {
     const peer = new ScriptedPeer({ ...RIGHT, full: 'no room' });
     const linked = linkTo(peer);
