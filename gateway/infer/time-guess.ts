@@ -103,7 +103,7 @@ function findingOf(
   const allowed = (numeric + texts.length) * EXCEPTION_SHARE;
   if (odd > 0 || (numeric > allowed && texts.length > allowed)) {
     const isTime =
-      numbers.some(({ value }) => value >= YEAR_2001_S) ||
+      [...numbers, ...digits].some(({ value }) => Number(value) >= YEAR_2001_S) ||
       (numbers.length > 0 && texts.some(({ value }) => /\d/.test(value)));
     if (!isTime && (odd > 0 || AMBIGUOUS.test(leaf.name))) return { time: null, note: null };
     return {

@@ -367,7 +367,15 @@ describe('whatever is sent', () => {
           else expect(rejected).toEqual([]);
         },
       ),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        examples: [
+          [
+            [`${NOW_MS}`, NOW_MS, true],
+            [2, 2, 2, 2, 0, 2, 2, 2, 2, 2, 2],
+          ],
+        ],
+      },
     );
   });
 
