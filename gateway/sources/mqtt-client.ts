@@ -203,11 +203,11 @@ export function createMqttClientSource(options: MqttClientOptions, deps: MqttCli
   }
 
   /** Why a message is none for us; empty where that is no news; null where it is one. */
-  function problemOf({ topic, retain }: InboundPublish): string | null {
+  function problemOf({ topic, payload, retain }: InboundPublish): string | null {
     const known = topics.get(topic);
     if (known.problem !== null) return known.problem;
     if (retain && options.retained === 'none') return '';
-    if (receipts?.isOwn(topic) === true) return '';
+    if (receipts?.isOwn(topic, payload) === true) return '';
     // `$SYS` comes only to who asks for it by name.
     return known.reserved && !topic.startsWith('$')
       ? 'topics under gateway/ belong to a gateway itself'

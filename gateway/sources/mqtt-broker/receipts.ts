@@ -15,6 +15,9 @@ export interface Taken {
 
 /** The longest receipt: fits the receive buffer of small firmware. */
 export const MAX_RECEIPT_BYTES = 200;
+/** In the order of `encodeReceipt`. */
+const RECEIPT_NAMES = ['id', 'topic', 'code', 'at', 'seq'];
+const OPENING_BRACE = 0x7b;
 
 /**
  * What the sender of a bad reading is told, as JSON: `{"id","topic","code","at","seq"}`, and `"suppressed"` where receipts
@@ -24,6 +27,20 @@ export function encodeReceipt(topic: string, rejected: Rejected, suppressed: num
   const { id, code, atMs, seq } = rejected;
   const at = new Date(atMs).toISOString();
   return fitting(topic, (shown) => ({ id, topic: shown, code, at, seq, ...heldBack(suppressed) }));
+}
+
+/** Whether `encodeReceipt` can have made it, here or at another gateway. */
+export function isReceipt(payload: Buffer): boolean {
+  if (payload.length > MAX_RECEIPT_BYTES || payload[0] !== OPENING_BRACE) return false;
+  let receipt: unknown;
+  try {
+    receipt = JSON.parse(payload.toString('utf8'));
+  } catch {
+    return false;
+  }
+  if (typeof receipt !== 'object' || receipt === null) return false;
+  const names = Object.keys(receipt);
+  return RECEIPT_NAMES.every((name, i) => names[i] === name);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { BrokerSession } from '../../broker-link/broker-session.ts';
 import { topicNameProblem } from '../../broker-link/topic-filter.ts';
 import type { Clock, Outcome } from '../../contracts.ts';
 import { DEFAULT_MQTT_LIMITS } from '../mqtt-broker/limits.ts';
-import { encodeReceipt, ReceiptAllowance } from '../mqtt-broker/receipts.ts';
+import { encodeReceipt, isReceipt, ReceiptAllowance } from '../mqtt-broker/receipts.ts';
 
 /** Beyond, all begin again with a full allowance. */
 const MAX_DEVICES = 1000;
@@ -26,12 +26,15 @@ export class UpstreamReceipts {
     this.#clock = clock;
   }
 
-  /** Where they go is nothing to be read back. */
-  isOwn(topic: string): boolean {
-    return (
+  /**
+   * What went there is nothing to be read back: rejected, it would be told of there again, for ever. Something else may go
+   * there all the same, where the prefix was badly chosen: that is a reading.
+   */
+  isOwn(topic: string, payload: Buffer): boolean {
+    const isThere =
       topic.startsWith(this.#prefix) &&
-      (topic.length === this.#prefix.length || topic[this.#prefix.length] === '/')
-    );
+      (topic.length === this.#prefix.length || topic[this.#prefix.length] === '/');
+    return isThere && isReceipt(payload);
   }
 
   /** To be called after the commit. Without a session they are lost, like any of QoS 0. */

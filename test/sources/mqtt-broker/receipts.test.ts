@@ -4,6 +4,7 @@ import type { Outcome } from '../../../gateway/contracts.ts';
 import {
   encodeReceipt,
   encodeTaken,
+  isReceipt,
   MAX_RECEIPT_BYTES,
 } from '../../../gateway/sources/mqtt-broker/receipts.ts';
 import { DUPLICATE, FORWARDED, rejected, STORED } from './support/fake-ingest.ts';
@@ -102,6 +103,7 @@ describe('a receipt', () => {
           expect(told).toMatchObject({ id: outcome.id, code: 'invalid', seq });
           const taken = encodeTaken(topic, { kind: 'duplicate', atMs: seq, seq, n: 20_000 }, suppressed);
           expect(taken.length).toBeLessThanOrEqual(MAX_RECEIPT_BYTES);
+          expect([isReceipt(receipt), isReceipt(taken)]).toEqual([true, false]);
           expect(JSON.parse(taken.toString())).toMatchObject({ code: 'duplicate', seq, n: 20_000 });
         },
       ),

@@ -3,11 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../gateway/clocks/clock.ts';
 import type { Clock } from '../../../gateway/contracts.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
+import { encodeReceipt } from '../../../gateway/sources/mqtt-broker/receipts.ts';
 import { messageOn } from '../../support/message.ts';
 import { until } from '../../support/processes.ts';
 import { deferred, rejected, STORED } from '../mqtt-broker/support/fake-ingest.ts';
 import { ALWAYS, GroupedIngest, messagesOf, quickClock, READER, sourceOn } from './reading-source.ts';
 import { type Scripted, ScriptedBroker } from './scripted-broker.ts';
+
+function receiptOf(topic: string): string {
+  const outcome = rejected('r');
+  if (outcome.kind !== 'rejected') throw new Error('unreachable');
+  return encodeReceipt(topic, outcome, 3).toString();
+}
 
 /** Takes numbers from a list, over and over. */
 function cycle(numbers: readonly number[]): () => number {
@@ -314,9 +321,16 @@ describe('reading from another broker', () => {
   });
 
   test('leaves out what is the gateway’s own, and says so, but acknowledges it', async () => {
-    const topics = ['gateway/receipts/x', 'answers/kitchen', 'a/'.repeat(40), 'sensors/ok'];
+    const receipt = receiptOf('sensors/kitchen');
+    // What a device sends where receipts go is a reading all the same.
+    const topics = [
+      ...['gateway/receipts/x', 'answers/kitchen', 'a/'.repeat(40), 'sensors/ok', 'answers/attic', 'answers'],
+    ];
     const messages = topics.map(
-      (topic, i): Scripted => ({ id: i + 1, topic, payload: '1', qos: 1, state: 'waiting' }),
+      (topic, i): Scripted => ({
+        ...{ id: i + 1, topic, qos: 1, state: 'waiting' },
+        payload: topic === 'answers/kitchen' ? receipt : '{"id":1,"v":2}',
+      }),
     );
     const ingest = new GroupedIngest();
     const events: string[] = [];
@@ -327,8 +341,8 @@ describe('reading from another broker', () => {
       ingest.endGroup(false);
       return broker.done;
     });
-    expect(ingest.taken.map(({ topic }) => topic)).toEqual(['sensors/ok']);
-    expect(source.status()).toMatchObject({ messages: 4, dropped: 3 });
+    expect(ingest.taken.map(({ topic }) => topic)).toEqual(['sensors/ok', 'answers/attic', 'answers']);
+    expect(source.status()).toMatchObject({ messages: 6, dropped: 3 });
     expect(events.filter((event) => event.startsWith('broker.not-taken')).length).toBe(2);
     await source.stop(100);
   });
