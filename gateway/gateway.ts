@@ -211,7 +211,10 @@ async function start(config: GatewayConfig, deps: GatewayDeps, up: (() => Promis
   const operations = createOperations({
     version,
     pid,
-    running: { startedMs, sources, forwards: forwarding.status, sinkHealth: deliveries.health, topics },
+    running: {
+      ...{ startedMs, sources, forwards: forwarding.status, sinkHealth: deliveries.health, topics },
+      clockTrouble: wall.trouble,
+    },
     store,
     configuredSinks: new Set(config.sinks.map(({ name }) => name)),
     configuredForwards: new Set(outgoingOf(config).map(({ name }) => name)),

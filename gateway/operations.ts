@@ -44,6 +44,8 @@ export interface OperationsDeps {
     readonly forwards: () => GatewayStatus['forwards'];
     readonly sinkHealth: () => readonly SinkHealth[];
     readonly topics: TopicsSeen;
+    /** What is wrong with the gateway's own clock; null when nothing is. */
+    readonly clockTrouble: () => string | null;
   } | null;
   readonly store: Store;
   /** Names of the sinks in today's configuration. */
@@ -96,6 +98,8 @@ export function createOperations(deps: OperationsDeps): Operations {
       if (broker !== undefined) reasons.push(...brokerTroubles(broker));
     for (const forward of running?.forwards() ?? []) reasons.push(...forwardTroubles(forward, clock.nowMs()));
     reasons.push(...unclaimedBacklogs(sinkLedgers(), outboxLedgers()));
+    const clockTrouble = running?.clockTrouble() ?? null;
+    if (clockTrouble !== null) reasons.push(clockTrouble);
     const schemaErrors = deps.schemaErrors();
     if (schemaErrors > 0)
       reasons.push(

@@ -10,6 +10,12 @@ import { createMemoryStore } from '../gateway/store/memory-store.ts';
 import type { NewRejection, Store, StoreStatus } from '../gateway/store-contract.ts';
 import { DEVICE } from './commands/fake-operations.ts';
 
+/** A gateway that runs, and of which there is nothing to tell. */
+const QUIET = {
+  ...{ startedMs: 0, sources: () => [], forwards: () => [], sinkHealth: () => [] },
+  clockTrouble: () => null,
+};
+
 function memoryStore(storage = new MemoryStorage()): Store {
   return createMemoryStore({ storage }, { clock: systemClock, events: { emit: () => undefined } });
 }
@@ -21,13 +27,7 @@ function operationsOver(
   return createOperations({
     version: '1.2.3',
     pid: 4711,
-    running: {
-      startedMs: 0,
-      sources: () => [],
-      forwards: () => [],
-      sinkHealth: () => [],
-      topics: createTopicsSeen(),
-    },
+    running: { ...QUIET, topics: createTopicsSeen() },
     store,
     configuredSinks: new Set(['embedded']),
     configuredForwards: new Set<string>(),
@@ -72,13 +72,7 @@ function withHealth(...health: readonly Partial<SinkHealth>[]): Pick<OperationsD
     }),
   );
   return {
-    running: {
-      startedMs: 0,
-      sources: () => [],
-      forwards: () => [],
-      sinkHealth: () => whole,
-      topics: createTopicsSeen(),
-    },
+    running: { ...QUIET, sinkHealth: () => whole, topics: createTopicsSeen() },
   };
 }
 
@@ -274,11 +268,10 @@ describe('what can be asked of a store', () => {
       ...{ url: 'mqtt://cloud', state: 'retrying', reason: 'nobody listens', sinceMs: 0, lastSentMs: 5 },
     };
     const running: OperationsDeps['running'] = {
-      startedMs: 0,
-      sources: () => [],
+      ...QUIET,
       forwards: () => [status],
-      sinkHealth: () => [],
       topics: createTopicsSeen(),
+      clockTrouble: () => 'the clock is wrong',
     };
     const operations = operationsOver(store, { configuredForwards, running });
     expect(await operations.forwards()).toMatchObject([
@@ -286,7 +279,10 @@ describe('what can be asked of a store', () => {
     ]);
     expect(await operations.health()).toEqual({
       status: 'degraded',
-      reasons: ['forward cloud is retrying since 1970-01-01T00:00:00.000Z: nobody listens'],
+      reasons: [
+        'forward cloud is retrying since 1970-01-01T00:00:00.000Z: nobody listens',
+        'the clock is wrong',
+      ],
     });
     await expect(operations.forgetSink('cloud')).rejects.toMatchObject({ code: 'sink-configured' });
     // The store itself knows it as configured until the next start.
@@ -338,7 +334,7 @@ describe('what can be asked of a store', () => {
     topics.saw('a', Buffer.from('\u001b'), [], 1);
     topics.saw('b', Buffer.from('1'), ['s.v1'], 1);
     topics.saw('b', Buffer.from('1'), ['s.v1'], 2);
-    const running = { startedMs: 0, sources: () => [], forwards: () => [], sinkHealth: () => [], topics };
+    const running = { ...QUIET, topics };
     expect(await operationsOver(store, { running }).topics()).toEqual([
       { topic: 'b', count: 2, schemas: ['s.v1'], lastMs: 2, sample: '1', nearest: null },
       { topic: 'a', count: 1, schemas: [], lastMs: 1, sample: '\\x1b', nearest: 'the nearest' },
@@ -361,7 +357,7 @@ test('topics are compared with the schemas by turns, so that a thousand strange 
     mostAtOnce = Math.max(mostAtOnce, atOnce);
     return 'near';
   };
-  const running = { startedMs: 0, sources: () => [], forwards: () => [], sinkHealth: () => [], topics };
+  const running = { ...QUIET, topics };
   const asked = operationsOver(store, { running, nearest }).topics();
   let isDone = false;
   void asked.then(() => {

@@ -29,6 +29,8 @@ export interface WallClock {
    * it counts as now. Null while the clock is not set.
    */
   trueMs(atMs: number): number | null;
+  /** What is wrong with the times of arrival now, in words with the remedy; null when nothing is. */
+  trouble(): string | null;
 }
 
 /** This program was made after it. */
@@ -116,6 +118,15 @@ export function createWallClock(deps: WallClockDeps): WallClock {
     );
   }
 
+  function trouble(): string | null {
+    if (arrival.isProvisional)
+      return `the clock of this machine is not set (${told ?? 'it was not looked at yet'}): readings stamped by arrival wait for their time. Set it; clock.untilFile can name the file that says that it is set`;
+    const behindMs = arrival.highWaterMs - clock.nowMs();
+    return behindMs < BEHIND_MS
+      ? null
+      : `the clock of this machine is ${Math.round(behindMs / 1000)} s behind the last time of arrival, as where it was set back: until ${iso(arrival.highWaterMs)} readings stamped by arrival get times right after that one. If the clock is wrong, set it`;
+  }
+
   function look(): void {
     if (arrival.isProvisional) lookForSetting();
     else lookForStep();
@@ -125,6 +136,7 @@ export function createWallClock(deps: WallClockDeps): WallClock {
   return {
     arrival,
     look,
+    trouble,
     trueMs(atMs) {
       if (arrival.isProvisional) return null;
       const nowMs = clock.nowMs();

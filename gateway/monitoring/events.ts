@@ -263,7 +263,7 @@ export const EVENTS = {
   ),
   'clock.unconfirmed': event(
     'warn',
-    'nobody has set the clock of this machine for {minutes} min ({reason}): from now on it is taken as it is',
+    'nobody has set the clock of this machine for {minutes} min ({reason}): from now on readings are stamped by it, or right after the last one until it has passed that',
   ),
   'clock.stepped': event('warn', 'the clock of this machine was moved by {seconds} s'),
   'clock.not-kept': event('error', 'that the clock is set could not be kept, trying again: {error}', 10_000),

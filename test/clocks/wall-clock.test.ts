@@ -131,12 +131,32 @@ describe('the clock of a machine that', () => {
   it('starts at its last shutdown is waited for', async () => {
     const machine = new Machine(NOW - HOUR);
     machine.highWaterMs = NOW;
-    const { arrival } = machine.start();
+    const { arrival, trouble } = machine.start();
     await machine.pass(60_000);
     expect(arrival.isProvisional).toBe(true);
+    expect(trouble()).toMatch(
+      /^the clock of this machine is not set \(it says 2026-05-31T23:00:59Z, and .*clock\.untilFile/,
+    );
     machine.set(NOW + 120_000);
     await machine.pass(1000);
     expect(arrival.isProvisional).toBe(false);
+    expect(trouble()).toBeNull();
+    machine.end();
+  });
+
+  it('set back while it runs is told of until it has caught up', async () => {
+    const machine = new Machine(NOW);
+    const { arrival, trouble } = machine.start();
+    await machine.pass(1000);
+    arrival.nextNs();
+    expect(trouble()).toBeNull();
+    machine.set(NOW - HOUR);
+    await machine.pass(1000);
+    const words = trouble();
+    expect(words).toContain('3600 s behind the last time of arrival');
+    expect(words).toContain('until 2026-06-01T00:00:01Z');
+    await machine.pass(HOUR);
+    expect(trouble()).toBeNull();
     machine.end();
   });
 
