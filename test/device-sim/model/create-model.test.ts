@@ -61,6 +61,22 @@ function withoutTime({ payload: _, ...rest }: PlannedReading): unknown {
   return rest;
 }
 
+/** Lists are not stored, and these are what random schemas declare as missing. */
+function saysNothing(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === null || value === -127 || value === 'nan';
+  return Array.isArray(value) || Object.values(value).every(saysNothing);
+}
+
+/** Of some no reading has anything to store (two properties at most, a list and a time): that is said, and right. */
+function readingsOf(root: unknown, seed: number): readonly PlannedReading[] {
+  try {
+    return say([schemaOf(root)], 20, { seed });
+  } catch (error) {
+    fc.pre(!String(error).endsWith('it has no field to store'));
+    throw error;
+  }
+}
+
 describe('what devices say', () => {
   test('depends on the seed alone: the same bytes again, on every machine', () => {
     const once = say(ALL, 40, { faults: EVERY_FAULT });
@@ -107,12 +123,13 @@ describe('what devices say', () => {
       fc.property(randomSchema, fc.nat(), (root, seed) => {
         const { schema: compiled } = compileReadingSchema('random.json', JSON.stringify(root));
         fc.pre(compiled !== null);
-        for (const { payload, fate } of say([schemaOf(root)], 20, { seed })) {
+        for (const { payload, fate } of readingsOf(root, seed)) {
           expect(
             compiled?.whole.payload.check(JSON.parse(payload.toString())),
             `${JSON.stringify(root)}\n${payload.toString()}`,
           ).toEqual([]);
-          expect(fate).toBe('stored');
+          // Where all that could be stored happens to be missing at once, there is nothing to store.
+          expect(fate).toBe(saysNothing(JSON.parse(payload.toString())) ? 'rejected' : 'stored');
         }
       }),
       { numRuns: Number(process.env.MODEL_SCHEMAS ?? 60) },
