@@ -30,6 +30,7 @@ const LEAVES = [
   'gateway/errors.ts',
   'gateway/monitoring/events.ts',
   'gateway/printable.ts',
+  'gateway/yaml-words.ts',
   'gateway/edit-distance.ts',
   'gateway/canonical-spec.ts',
   'gateway/package-root.ts',

@@ -117,12 +117,12 @@ describe('health', () => {
     const outbox = { maxBacklogBytes: 1e9, whenFull: 'block' } as const;
     for (const name of ['embedded', 'old'])
       before.openSink(name, { maxBacklogBytes: null, whenFull: 'block' });
-    for (const name of ['gone', 'empty', 'cloud']) before.openOutbox(name, outbox);
+    for (const name of ['gone', 'empty', 'cloud', 'peer/attic']) before.openOutbox(name, outbox);
     const group = before.group();
     group.receive('mqtt', 'd', 2);
     group.count('mqtt', 'd', 'stored', 2);
     for (const line of ['m f=1 1\n', 'm f=2 2\n']) group.point(line);
-    for (const name of ['gone', 'cloud']) group.forward(name, 't', Buffer.from('a'));
+    for (const name of ['gone', 'cloud', 'peer/attic']) group.forward(name, 't', Buffer.from('a'));
     await group.committed;
     await before.close();
     const store = memoryStore(storage);
@@ -137,9 +137,12 @@ describe('health', () => {
       reasons: [
         `sink old is no longer configured, and 2 points (${sink?.pendingBytes} bytes) wait for it: configure it again, or throw that away with \`sinks forget old\``,
         `forward gone is no longer configured, and 1 message (${forward?.pendingBytes} bytes) waits for it: configure it again, or throw that away with \`sinks forget gone\``,
+        expect.stringMatching(
+          /^forward peer\/attic is no longer configured, .* waits for it: list that peer again, in all gateways \(where it has another name now: with standIn and its new name\), or throw that away with `sinks forget peer\/attic`$/,
+        ),
       ],
     });
-    for (const name of ['old', 'gone']) await operations.forgetSink(name);
+    for (const name of ['old', 'gone', 'peer/attic']) await operations.forgetSink(name);
     expect(await operations.health()).toEqual({ status: 'ok', reasons: [] });
     await store.close();
   });

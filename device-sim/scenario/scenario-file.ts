@@ -1,6 +1,7 @@
 /** A YAML text that still knows where each part of it stands, so that a problem can be named at its place. */
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { messageOf, type Problem } from '../../gateway/errors.ts';
+import type { Problem } from '../../gateway/errors.ts';
+import { yamlErrorWords } from '../../gateway/yaml-words.ts';
 
 export interface ScenarioFile {
   readonly value: unknown;
@@ -12,6 +13,7 @@ export interface ScenarioFile {
 
 /** Aliases are expanded at most so often: a few lines of them could stand for gigabytes. */
 const MAX_ALIASES = 100;
+const NO_ALIAS = `an alias (*) stands for nothing, or for too much (${MAX_ALIASES} uses at most): write a text that begins with * in quotes`;
 
 export function readScenarioText(text: string, file: string): ScenarioFile {
   const lines = new LineCounter();
@@ -23,12 +25,13 @@ export function readScenarioText(text: string, file: string): ScenarioFile {
   // After the first mistake in the YAML itself whatever else the parser says misleads.
   const problems = [...document.errors, ...document.warnings]
     .slice(0, 1)
-    .map(({ pos, message }) => at(pos[0], '', message.replace(/\s+/g, ' ').trim()));
+    .map((error) => at(error.pos[0], '', yamlErrorWords(error)));
   let value: unknown = null;
   try {
     if (problems.length === 0) value = document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    problems.push(at(0, '', messageOf(error)));
+  } catch {
+    // The library's words may hold what the file holds.
+    problems.push(at(0, '', NO_ALIAS));
   }
   const offsetOf = (pointer: string): number => {
     let node: unknown = document.contents;

@@ -6,7 +6,13 @@ import type { BrokerConnection } from './broker-connection.ts';
 import { UnreadableFile } from './broker-stream.ts';
 import { currentPassword } from './current-password.ts';
 import { type MessageProperties, relayOfPacket } from './message-properties.ts';
-import { connackWords, isFinalConnack, noBrokerWords, reasonWords } from './reason-words.ts';
+import {
+  connackWords,
+  isFinalConnack,
+  noBrokerWords,
+  reasonWords,
+  serverReferenceWords,
+} from './reason-words.ts';
 import { streamErrorWords, unansweredWords } from './stream-error-words.ts';
 
 /** What the broker said of itself in CONNACK (MQTT 5, 3.2.2.3). */
@@ -74,6 +80,8 @@ export interface Ended {
   readonly final: boolean;
   /** The broker is well: what it sent could not be taken here. */
   readonly isRefusal: boolean;
+  /** The broker has answered a message of QoS 1 over it, whether it took it or not. */
+  readonly hasAnswered: boolean;
 }
 
 /** Why a connection is cut: something is wrong with it, or what came over it cannot be taken now. */
@@ -123,6 +131,7 @@ export function attemptConnection(
   let wasTaken: boolean = false;
   let closed: boolean = false;
   let closing: boolean = false;
+  let hasAnswered: boolean = false;
 
   function because(words: string, isFinal = false, cause: CutCause = 'broken'): void {
     if (reason !== null) return;
@@ -166,15 +175,22 @@ export function attemptConnection(
         clientOptions(connection, password, hooks),
       );
       client = made;
+      let server = '';
+      made.once('packetreceive', (packet) => {
+        // The error that mqtt.js makes of a refusal leaves it out.
+        if (packet.cmd === 'connack') server = serverReferenceWords(packet.properties?.serverReference);
+      });
       made.on('error', (error) => {
         // What the stream told is told better there; mqtt.js emits first.
         if (stream.destroyed && stream.errored !== null) return;
-        because(...clientErrorWords(error, connection.protocolVersion));
+        because(...clientErrorWords(error, connection.protocolVersion, server));
         // After some of these (an answer to what was not asked, bytes that are no packet) mqtt.js would go on.
         end();
       });
       made.on('disconnect', (packet) =>
-        because(`the broker disconnected: ${reasonWords(packet.reasonCode ?? 0)}`),
+        because(
+          `the broker disconnected: ${reasonWords(packet.reasonCode ?? 0)}${serverReferenceWords(packet.properties?.serverReference)}`,
+        ),
       );
       made.on('close', () => resolve());
       made.on('connect', (connack) => {
@@ -233,7 +249,9 @@ export function attemptConnection(
           return;
         }
         const answered = (result: PublishResult): void => {
-          if (pending.delete(answered)) done(result);
+          if (!pending.delete(answered)) return;
+          hasAnswered ||= qos === 1 && (result.ok || result.reasonCode !== null);
+          done(result);
         };
         pending.add(answered);
         made.publish(topic, payload, { qos, retain }, (error) => {
@@ -274,7 +292,7 @@ export function attemptConnection(
       for (const answered of [...pending])
         answered({ ok: false, reasonCode: null, words: 'the connection ended' });
       const unanswered = wasTaken || client === null ? '' : unansweredWords(connection);
-      return { reason: reason ?? `${CLOSED_WITHOUT_WORDS}${unanswered}`, final, isRefusal };
+      return { reason: reason ?? `${CLOSED_WITHOUT_WORDS}${unanswered}`, final, isRefusal, hasAnswered };
     });
 
   return {
@@ -360,7 +378,11 @@ function publishFailure(error: Error): PublishResult {
   };
 }
 
-function clientErrorWords(error: Error, protocolVersion: 4 | 5): [words: string, final: boolean] {
+function clientErrorWords(
+  error: Error,
+  protocolVersion: 4 | 5,
+  server: string,
+): [words: string, final: boolean] {
   const code = 'code' in error && typeof error.code === 'number' ? error.code : null;
   if (code === null) {
     const known: Readonly<Record<string, string>> = {
@@ -372,5 +394,5 @@ function clientErrorWords(error: Error, protocolVersion: 4 | 5): [words: string,
     return [known[error.message] ?? `${error.message}${hint}`, false];
   }
   if (!error.message.startsWith('Connection refused')) return [reasonWords(code), false];
-  return [`the broker refused: ${connackWords(code, protocolVersion)}`, isFinalConnack(code)];
+  return [`the broker refused: ${connackWords(code, protocolVersion)}${server}`, isFinalConnack(code)];
 }

@@ -73,14 +73,16 @@ const LONGEST_PAUSE_MS = 60_000;
 /** Where somebody must act, and after that. */
 const FIRST_REFUSED_PAUSE_MS = 60_000;
 const LONGEST_REFUSED_PAUSE_MS = 300_000;
-/** Where we could not take what came. */
-const LONGEST_REFUSAL_PAUSE_MS = 5_000;
+/** Where the broker is well: what came could not be taken here, or it has answered messages before it cut. */
+const LONGEST_SHORT_PAUSE_MS = 5_000;
+/** A broker that answers one message at each connection is not to be worn out by that. */
+const SHORTEST_ANSWERED_PAUSE_MS = 1_000;
 /** Jitter may take all of a pause but this. */
 const SHORTEST_PAUSE_MS = 100;
 /** However often somebody says that the other side is there. */
 const SHORTEST_TRY_MS = 1_000;
-/** So many connections before did not last. */
-const THROWN_OUT_FAILURES = 2;
+/** So many connections before, one after the other, were made and did not last. */
+const THROWN_OUT_AFTER = 2;
 /** A connection that lasted so long worked: the next pause is a short one again. */
 const WORKED_AFTER_MS = 10_000;
 
@@ -122,7 +124,8 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
 
   async function run(): Promise<void> {
     let failures = 0;
-    let refusals = 0;
+    let shortPauses = 0;
+    let cutSoon = 0;
     let isRefusing = false;
     while (!stopping.signal.aborted) {
       let connectedAtMs: number | null = null;
@@ -144,25 +147,31 @@ export function connectBroker(connection: BrokerConnection, options: BrokerLinkO
           contained('broker connected', () => options.onConnected?.(made));
         },
       });
-      const { reason, final, isRefusal } = await attempt.ended;
+      const { reason, final, isRefusal, hasAnswered } = await attempt.ended;
       attempt = null;
       session = null;
       over.abort();
       if (stopping.signal.aborted) break;
       const worked = connectedAtMs !== null && clock.monotonicMs() - connectedAtMs >= WORKED_AFTER_MS;
-      if (worked) failures = refusals = 0;
+      if (worked) failures = shortPauses = 0;
+      // Whoever answers messages is there, however soon it cuts: what waits moves on.
+      if (hasAnswered) failures = 0;
+      if (worked || connectedAtMs === null) cutSoon = 0;
       isRefusing = isRefusal;
       const isThrownOut =
-        connectedAtMs !== null && failures >= THROWN_OUT_FAILURES && reason === CLOSED_WITHOUT_WORDS;
+        connectedAtMs !== null && cutSoon >= THROWN_OUT_AFTER && reason === CLOSED_WITHOUT_WORDS;
+      if (connectedAtMs !== null && !worked && !isRefusal) cutSoon += 1;
       become(final ? 'refused' : 'retrying', isThrownOut ? `${reason}${thrownOutWords(connection)}` : reason);
       if (options.once === true) return;
-      const soonMs = isRefusal
-        ? pauseMs(refusals, LONGEST_REFUSAL_PAUSE_MS, random())
+      const isShort = isRefusal || hasAnswered;
+      const drawnMs = isShort
+        ? pauseMs(shortPauses, LONGEST_SHORT_PAUSE_MS, random())
         : pauseMs(failures, LONGEST_PAUSE_MS, random());
+      const soonMs = hasAnswered && !worked ? Math.max(SHORTEST_ANSWERED_PAUSE_MS, drawnMs) : drawnMs;
       pause = { over: new AbortController(), sinceMs: clock.monotonicMs() };
       await clock.sleep(final ? refusedPauseMs(failures, random()) : soonMs, pause.over.signal);
       pause = null;
-      if (isRefusal) refusals += 1;
+      if (isShort) shortPauses += 1;
       else failures += 1;
     }
   }

@@ -1,4 +1,5 @@
 /** What brokers answer, in words. */
+import { printable } from '../printable.ts';
 
 /** MQTT 3.1.1, 3.2.2.3. */
 const CONNACK_3: ReadonlyMap<number, string> = new Map([
@@ -63,6 +64,9 @@ const FINAL: ReadonlySet<number> = new Set([
 const FINAL_TLS =
   /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT|ERR_OSSL|ERR_SSL_(?!.*(?:UNEXPECTED_EOF|BAD_RECORD)))/;
 
+/** Characters: whoever answers there has chosen them. */
+const MAX_SERVER_REFERENCE = 200;
+
 const CONNACK_FIRST_BYTE = 0x20;
 /** Handshake and alert (RFC 8446, 5.1). */
 const TLS_FIRST_BYTES: ReadonlySet<number> = new Set([0x15, 0x16]);
@@ -84,6 +88,13 @@ export function connackWords(code: number, protocolVersion: 4 | 5 = 4): string {
 
 export function reasonWords(code: number): string {
   return REASONS_5.get(code) ?? `reason ${code}`;
+}
+
+/** Which server a broker names in place of itself (MQTT 5, 3.2.2.3.16 and 3.14.2.2.5); empty where it names none. */
+export function serverReferenceWords(reference: string | undefined): string {
+  return reference === undefined || reference === ''
+    ? ''
+    : ` (it names ${printable(reference, MAX_SERVER_REFERENCE)})`;
 }
 
 /** A refusal that is the same the next time, unless somebody acts. */

@@ -70,8 +70,13 @@ function certificateWords(place: Place, code: string, error: Error): StreamError
   if (code === 'CERT_NOT_YET_VALID')
     return final(`the certificate of ${at} is not valid yet: are the clocks right, here and there?`);
   if (code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return null;
-  const names = /cert's altnames: (.+)$/.exec(error.message)?.[1];
   const asked = connection.tls.serverName ?? brokerAddress(connection.url)?.host ?? '';
+  // Node.js ends so where the certificate has none at all.
+  if (/cert's (?:altnames|list):\s*$/.test(error.message))
+    return final(
+      `the certificate of ${at} is for names, and for no IP address like ${asked}: write the name that it is for in the url, or as serverName`,
+    );
+  const names = /cert's (?:altnames|list): (.+)$/.exec(error.message)?.[1];
   return final(
     names === undefined
       ? `the certificate of ${at} is not for ${asked} (${error.message}): set serverName to the name that it is for`

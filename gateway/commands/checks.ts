@@ -20,6 +20,9 @@ export interface Check {
 }
 
 const PROBE_TIMEOUT_MS = 10_000;
+const MAX_PORT = 65_535;
+/** Of listeners that name none. */
+const DEFAULT_HOST = '127.0.0.1';
 
 export function good(name: string, detail: string, problems: readonly Problem[] = []): Check {
   return { name, ok: true, detail, problems };
@@ -63,8 +66,9 @@ export function checkDataFolder({ dataDir, store }: GatewayConfig): Check {
   }
 }
 
-/** The address is free. Not to be asked while the gateway itself listens there. */
-export function checkAddress(name: string, { host, port, anonymous }: ListenerConfig): Promise<Check> {
+/** The address is free. Not to be asked while the gateway itself listens there. `name`: what in the configuration gives it. */
+export function checkAddress(name: 'mqtt' | 'http', listener: ListenerConfig): Promise<Check> {
+  const { host, port, anonymous } = listener;
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error) => {
@@ -72,7 +76,7 @@ export function checkAddress(name: string, { host, port, anonymous }: ListenerCo
       resolve(
         wrong(
           name,
-          `${host}:${port} ${inUse ? 'is taken by another program' : `cannot be used: ${error.message}`}`,
+          `${host}:${port} ${inUse ? `is taken by another program; another port in gateway.yaml: ${onAnotherPort(name, listener)}` : `cannot be used: ${error.message}`}`,
         ),
       );
     });
@@ -80,6 +84,13 @@ export function checkAddress(name: string, { host, port, anonymous }: ListenerCo
       server.close(() => resolve(good(name, `${host}:${port}${anonymous ? ', anyone may connect' : ''}`)));
     });
   });
+}
+
+/** As configuration: the next port of the same host. */
+function onAnotherPort(name: 'mqtt' | 'http', { host, port, anonymous }: ListenerConfig): string {
+  const at = host === DEFAULT_HOST ? '' : `host: "${host}", `;
+  const entry = `{ ${at}port: ${port < MAX_PORT ? port + 1 : port - 1}${anonymous ? ', anonymous: true' : ''} }`;
+  return name === 'http' ? `http: ${entry}` : `mqtt: { listeners: [${entry}] }`;
 }
 
 export async function checkSink(

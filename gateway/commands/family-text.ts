@@ -12,7 +12,7 @@ const MAX_CAUSES = 3;
 
 /** A family of topics, and what is drafted for it. `seconds`: how long was listened; null where nobody knows. */
 export function familyText(family: TopicFamily, seconds: number | null): string {
-  const { pattern, topics, draft, trial, why } = family;
+  const { pattern, topics, draft, trial, why, warning } = family;
   const messages = messagesOf(family);
   const size = topics.reduce((sum, each) => sum + each.bytes, 0);
   const retained = topics.reduce((sum, each) => sum + each.retained, 0);
@@ -27,7 +27,11 @@ export function familyText(family: TopicFamily, seconds: number | null): string 
   const head = `${printable(pattern, 128)}: ${count(topics.length)} ${topics.length === 1 ? 'topic' : 'topics'}, ${count(messages)} ${messages === 1 ? 'message' : 'messages'}${kept}, ${bytes(size)}${rate}\n`;
   if (draft === null || trial === null)
     return `${head}${examples.join('')}    no draft: ${printable(why ?? '', MAX_NOTE)}\n`;
-  const lines = [head, ...examples, `    draft ${draft.id}: ${trialText(trial)}\n`];
+  const lines = [
+    head,
+    ...examples,
+    `    draft ${draft.id}: ${trialText(trial, topics.length)}${warning === null ? '' : `, but ${printable(warning, MAX_NOTE)}`}\n`,
+  ];
   for (const { count: n, topic, payload, why: cause } of trial.exceptions.slice(0, MAX_CAUSES))
     lines.push(
       `      rejected ${count(n)} ×, such as ${printable(topic, MAX_SHOWN)} ${printableBytes(payload, MAX_SHOWN)}\n        ${printable(cause, 240)}\n`,
@@ -38,19 +42,18 @@ export function familyText(family: TopicFamily, seconds: number | null): string 
   return lines.join('');
 }
 
-function trialText({
-  problems,
-  samples,
-  accepted,
-  withoutValue,
-  repeats,
-  series,
-}: NonNullable<TopicFamily['trial']>): string {
+function trialText(trial: NonNullable<TopicFamily['trial']>, ownTopics: number): string {
+  const { problems, matchedTopics, samples, accepted, withoutValue, repeats, series } = trial;
   const [problem] = problems;
   if (problem !== undefined) return `cannot be used beside your schemas: ${printable(problem, 300)}`;
   const without = withoutValue === 0 ? '' : ` (${count(withoutValue)} that say there is no value)`;
+  // Other families' topics are among those that a pattern matches, and its own may be another's.
+  const of =
+    matchedTopics === ownTopics
+      ? ''
+      : ` of the ${matchedTopics === 1 ? 'one topic' : `${count(matchedTopics)} topics`} that its pattern matches`;
   const all = samples === 1 ? 'takes the one sample' : `takes all ${count(samples)} samples`;
-  const took = accepted === samples ? all : `takes ${count(accepted)} of ${count(samples)} samples${without}`;
+  const took = `${accepted === samples ? all : `takes ${count(accepted)} of ${count(samples)} samples`}${of}${without}`;
   const again = repeats === 0 ? '' : `, ${count(repeats)} of them as repeats of what came before`;
   return `${took}${again}, ${count(series)} series`;
 }
@@ -69,11 +72,13 @@ export function familyJson({
   draft,
   trial,
   why,
+  warning,
 }: TopicFamily): Readonly<Record<string, unknown>> {
   return {
     pattern,
     topics: topics.map(topicJson),
     why,
+    warning,
     draft:
       draft === null
         ? null

@@ -31,7 +31,8 @@ export function liveText(report: LiveReport, saved: readonly SavedDraft[] | null
   return parts.join('');
 }
 
-function schemasText({ schemas }: LiveReport): string {
+/** What each schema makes of the topics that are its own. */
+export function schemasText({ schemas }: Pick<LiveReport, 'schemas'>): string {
   if (schemas.length === 0) return '';
   const rows = schemas.map((share) => [
     share.schema,
@@ -55,7 +56,8 @@ function schemasText({ schemas }: LiveReport): string {
   )}`;
 }
 
-function causesText({ causes, rejected }: LiveReport): string {
+/** What they would reject, and why. */
+export function causesText({ causes, rejected }: Pick<LiveReport, 'causes' | 'rejected'>): string {
   if (causes.length === 0) return '';
   const lines = causes
     .slice(0, MAX_CAUSES)

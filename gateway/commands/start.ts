@@ -28,10 +28,14 @@ export function startCommand(io: CommandIo, parts: CommandParts, log: LogDestina
         systemClock,
       );
       const { version, nodeVersion, pid } = io;
-      await parts.runGateway(
-        config,
-        { clock: systemClock, events, registry, version, nodeVersion, pid },
-        io.stopSignal(),
-      );
+      try {
+        await parts.runGateway(
+          config,
+          { clock: systemClock, events, registry, version, nodeVersion, pid },
+          io.stopSignal(),
+        );
+      } finally {
+        events.stop();
+      }
     });
 }

@@ -32,8 +32,10 @@ export function normaliseForward(
     for (const { at, message } of topicProblems(forward)) report.problem(pointer + at, message);
     return forward;
   });
+  // Where to the others send has been complained of.
+  const placed = made.filter((_, i) => addressOf(forwards[i], surroundings.brokers) !== undefined);
   for (const [i, forward] of made.entries()) {
-    const loop = loopProblem(forward, made, surroundings);
+    const loop = placed.includes(forward) ? loopProblem(forward, placed, surroundings) : null;
     if (loop !== null) report.problem(`/forward/${i}`, loop);
   }
   return made;
@@ -59,6 +61,10 @@ function normaliseOne(
   };
 }
 
+function addressOf(raw: RawForward | undefined, brokers: readonly BrokerConfig[]): string | undefined {
+  return raw?.url ?? brokers.find(({ name }) => name === raw?.broker)?.connection.url;
+}
+
 /** Its own, or that of an entry of `brokers:` under a client id of its own. The broker need not remember us: we do. */
 function connectionOf(
   raw: RawForward,
@@ -68,7 +74,7 @@ function connectionOf(
   report: Report,
 ): ForwardConfig['connection'] {
   const named = brokers.find(({ name }) => name === raw.broker)?.connection;
-  const url = raw.url ?? named?.url;
+  const url = addressOf(raw, brokers);
   if (raw.broker === undefined && url === undefined) report.problem(pointer, 'needs url, or broker');
   if (raw.broker !== undefined && named === undefined)
     report.problem(`${pointer}/broker`, `is no entry of brokers: ${raw.broker}`);
@@ -117,6 +123,8 @@ function forwardedProblem(filter: string): string | null {
 
 function prefixProblem(prefix: string): string | null {
   const [first] = prefix.split('/');
+  if (first === 'gateway' && prefix !== first)
+    return 'begins with gateway/, where gateways speak of themselves, and take no readings from one another';
   return first === '$SYS' || first === '$share'
     ? `begins with ${first}/, where brokers take nothing from their clients`
     : null;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Problem } from '../errors.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import { wordsFor } from './words.ts';
+import { isSecret, wordsFor } from './words.ts';
 import { escapeSegment, segmentsOf, type YamlSource } from './yaml-source.ts';
 
 export const CONFIG_SCHEMA_FILE = join(PACKAGE_ROOT, 'schemas/gateway-config.schema.json');
@@ -45,7 +45,7 @@ function withoutDefaults(schema: object): object {
 
 /**
  * Checks the configuration against its schema and fills the defaults in, in place. A key with no value counts as left
- * out. Every problem is listed.
+ * out, but for a secret: what was meant to be one may have begun with a `#`. Every problem is listed.
  */
 export function validateConfig(
   source: YamlSource,
@@ -72,8 +72,9 @@ export function validateConfig(
  */
 function repair(
   { value, interpolated }: YamlSource,
-  { instancePath, data, keyword, schema }: ErrorObject,
+  { instancePath, data, keyword, schema, parentSchema }: ErrorObject,
 ): boolean {
+  if (data === null && isSecret(parentSchema)) return false;
   const segments = segmentsOf(instancePath);
   const last = segments.pop();
   let parent: unknown = value;

@@ -38,6 +38,11 @@ export function wordsFor({ keyword, params, parentSchema, instancePath, data }: 
     case 'maxLength':
       return { message: `must have at most ${params.limit} characters` };
   }
+  if (data === null && isSecret(parentSchema))
+    return {
+      message:
+        'has no value: write one that begins with # or & in quotes, and leave the key out where none is needed',
+    };
   const expected: unknown = parentSchema?.expected;
   const quotes = keyword === 'type' && wantsQuotes(data, parentSchema) ? ': write it in quotes' : '';
   if (typeof expected === 'string') {
@@ -50,6 +55,11 @@ export function wordsFor({ keyword, params, parentSchema, instancePath, data }: 
         ? `must be ${typeName(params.type)}, not ${nameOf(data)}${quotes}`
         : `is not valid (${keyword})`,
   };
+}
+
+/** It is written and never shown (JSON Schema, Meta-Data, 9.4). */
+export function isSecret(parentSchema: ErrorObject['parentSchema']): boolean {
+  return parentSchema?.writeOnly === true;
 }
 
 /** YAML takes it for a number or a boolean, and as a text it would do. */

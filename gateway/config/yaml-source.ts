@@ -1,6 +1,18 @@
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { hidePasswords } from '../broker-link/hide-passwords.ts';
-import { messageOf, type Problem } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import { UNKNOWN_ALIAS, yamlErrorWords } from '../yaml-words.ts';
 import { type Environment, interpolate } from './interpolate.ts';
 
 /** A YAML text as a plain value that still knows where each part of it stands. */
@@ -17,6 +29,7 @@ export interface YamlSource {
 
 /** Aliases are expanded at most so often: a few lines of them could stand for gigabytes. */
 const MAX_ALIASES = 100;
+const TOO_MUCH = `stands for too much: an alias (*) may be used ${MAX_ALIASES} times at most, and not for what holds an alias again and again`;
 
 /** `environment` null: `${` has no meaning in this file. */
 export function parseYaml(text: string, file: string, environment: Environment | null): YamlSource {
@@ -29,14 +42,18 @@ export function parseYaml(text: string, file: string, environment: Environment |
       file,
       line: Math.max(1, line),
       column: Math.max(1, col),
-      pointer: hidePasswords(pointer),
+      pointer: withoutSecretInKey(hidePasswords(pointer)),
       message: hidePasswords(message),
     };
   };
   // After a first mistake in the YAML itself the parser is lost: what else it reports misleads.
   const problems = [...document.errors, ...document.warnings]
     .slice(0, 1)
-    .map(({ pos, message }) => at(pos[0], '', sentence(message)));
+    .map((error) => at(offsetOf(document, error), '', yamlErrorWords(error)));
+  if (problems.length === 0) {
+    const alias = wrongAlias(document);
+    if (alias !== null) problems.push(at(alias.node.range?.[0] ?? 0, '', alias.words));
+  }
   const interpolated = new Set<string>();
   if (problems.length === 0 && environment !== null)
     fillIn(document, environment, interpolated, problems, at);
@@ -44,8 +61,9 @@ export function parseYaml(text: string, file: string, environment: Environment |
   let value: unknown = null;
   try {
     if (problems.length === 0) value = document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    problems.push(at(0, '', messageOf(error)));
+  } catch {
+    // Its words may hold what the file holds.
+    problems.push(at(firstAlias(document)?.range?.[0] ?? 0, '', TOO_MUCH));
   }
   return {
     value: value ?? {},
@@ -138,6 +156,59 @@ export function escapeSegment(segment: string): string {
   return segment.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-function sentence(message: string): string {
-  return message.replace(/\s+/g, ' ').trim();
+/** What is never closed is told of at its end; who mends it looks for where it is opened. */
+function offsetOf(document: Document, { code, pos: [offset], message }: YAMLError): number {
+  const isQuote = code === 'MISSING_CHAR' && message.endsWith('quote');
+  const isFlow = code === 'BAD_INDENT' && message.startsWith('Flow');
+  if (!isQuote && !isFlow) return offset;
+  let opened = offset;
+  visit(document, {
+    Node(_key, node) {
+      const isMeant = isScalar(node)
+        ? isQuote && (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE')
+        : isFlow && 'flow' in node && node.flow === true;
+      const { range } = node;
+      if (isMeant && range != null && range[0] <= offset && offset <= range[2]) opened = range[0];
+    },
+  });
+  return opened;
+}
+
+/** An alias of what is not there, or of what it is a part of. The parser tells of neither, nor of their places. */
+function wrongAlias(document: Document): { readonly node: Alias; readonly words: string } | null {
+  const anchors = new Set<string>();
+  let found: { readonly node: Alias; readonly words: string } | null = null;
+  visit(document, {
+    Node(_key, node) {
+      if ('anchor' in node && typeof node.anchor === 'string') anchors.add(node.anchor);
+    },
+    Alias(_key, node, path) {
+      const isWithin = path.some((each) => isNode(each) && 'anchor' in each && each.anchor === node.source);
+      if (!isWithin && anchors.has(node.source)) return undefined;
+      found = {
+        node,
+        words: isWithin
+          ? 'is a part of what it stands for: write a text that begins with * in quotes'
+          : UNKNOWN_ALIAS,
+      };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+function firstAlias(document: Document): Alias | null {
+  let first: Alias | null = null;
+  visit(document, {
+    Alias(_key, node) {
+      first = node;
+      return visit.BREAK;
+    },
+  });
+  return first;
+}
+
+/** In `{ password:secret }` the blank is missing, and the secret is a part of the key. */
+function withoutSecretInKey(pointer: string): string {
+  return pointer.replace(/\/([\w-]*(?:password|token)[^\w/-])[^/]+/gi, '/$1…');
 }

@@ -9,7 +9,7 @@ export type SchemaPart = Record<string, unknown>;
 
 export interface DraftedProperties {
   readonly properties: SchemaPart;
-  /** Names at the top that every reading had, with a value. */
+  /** Names at the top that make the tags or name the device, where every reading had them. */
   readonly required: readonly string[];
   /** How many become fields. */
   readonly fields: number;
@@ -23,6 +23,8 @@ interface Context {
   readonly mixedTimes: readonly (readonly string[])[];
   /** Properties at the top that become tags. */
   readonly tags: ReadonlySet<string>;
+  /** Those that name the device. */
+  readonly devices: ReadonlySet<string>;
   /** Names in the database that are taken, in lower case. */
   readonly taken: Set<string>;
   readonly fahrenheit: boolean;
@@ -30,6 +32,8 @@ interface Context {
 
 /** The databases' own. */
 const RESERVED = ['time', '_time', '_field', '_measurement', '_value'];
+/** A reading that says so of a tag is stored without it. */
+const NO_TAG = [null, ''] as const;
 const MAX_SHOWN_WORDS = 4;
 /** Fewer do not show what every reading has. */
 const LEAST_READINGS = 5;
@@ -43,6 +47,7 @@ export function draftProperties(
     mixedTimes,
     taken,
     tagProperties: tags,
+    deviceProperties: devices,
     unseen,
   }: {
     readonly readings: number;
@@ -53,6 +58,8 @@ export function draftProperties(
     readonly taken: readonly string[];
     /** Properties at the top that become tags. */
     readonly tagProperties: readonly string[];
+    /** Those that name the device. */
+    readonly deviceProperties: readonly string[];
     /** Names that were too many to be looked at. */
     readonly unseen: ReadonlySet<string>;
   },
@@ -64,15 +71,18 @@ export function draftProperties(
     time,
     mixedTimes,
     tags: new Set(tags),
+    devices: new Set(devices),
     taken: new Set([...RESERVED, ...taken.map((tag) => tag.toLowerCase())]),
     fahrenheit: unitProperty?.words.size === 1 && unitProperty.words.has('F'),
   };
   if (unseen.size > 0) notes.push(noteOnUnseen(unseen, members.size));
   const { properties, fields } = declare(members, context, notes);
+  // A reading is of use without a field, and without its time: that of arrival counts. Without a tag it is another series.
   const required = [...members.values()]
     .filter(
       (member) =>
         readings >= LEAST_READINGS &&
+        (context.tags.has(member.name) || context.devices.has(member.name)) &&
         Object.hasOwn(properties, member.name) &&
         member.seen === readings &&
         member.nulls === 0 &&
@@ -113,16 +123,20 @@ function declare(
     if (type.kind === 'object') {
       const inner = declare(member.members, context, notes);
       if (Object.keys(inner.properties).length === 0) continue;
-      properties[member.name] = { type: 'object', properties: inner.properties };
+      // Null besides: of a value it is none, and of an object it would be refused.
+      properties[member.name] = { type: ['object', 'null'], properties: inner.properties };
       fields += inner.fields;
       continue;
     }
-    const isTag = member.path.length === 1 && context.tags.has(member.name);
+    const isTop = member.path.length === 1;
+    const isTag = isTop && context.tags.has(member.name);
+    const isDevice = isTop && context.devices.has(member.name);
     properties[member.name] = {
       ...property(member, type, context),
-      ...(isTag ? {} : renamed(member, context.taken)),
+      ...(isTag ? { missing: NO_TAG } : {}),
+      ...(isTag || isDevice ? {} : renamed(member, context.taken)),
     };
-    if (!isTag) fields += 1;
+    if (!isTag && !isDevice) fields += 1;
   }
   return { properties, fields };
 }

@@ -10,7 +10,9 @@ import type { FormatSpec } from './payload-shape.ts';
 import { isPlainObject } from './plain-object.ts';
 import { type PropertyProfile, ReadingProfile } from './property-profile.ts';
 import { readingsOf, type SeenReading, valueUnder } from './reading-values.ts';
+import { noteOnSender } from './sender-note.ts';
 import { guessTime } from './time-guess.ts';
+import { timePart } from './time-part.ts';
 import type { TimeGuess } from './told-times.ts';
 import type { TopicCluster } from './topic-clusters.ts';
 import { isIdLike } from './topic-words.ts';
@@ -66,7 +68,8 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
       time: withTime,
       mixedTimes: guess.mixed,
       taken: [...device.tags, ...propertyTags, 'device', ...(withTime?.hasWrongTimes ? ['device_time'] : [])],
-      tagProperties: [...propertyTags, ...device.taken],
+      tagProperties: propertyTags,
+      deviceProperties: device.taken,
       unseen: profile.unseen,
     });
   const attempt = declared(guess.time);
@@ -76,8 +79,19 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
   if (drafted.fields === 0) return `nothing to store as a field: ${drafted.notes.join(' ')}`;
   const measurement = unused(measurementOf(device.pattern, isBare), options.takenNames);
   const id = `${measurement.replaceAll('_', '-')}.v1`;
+  const isTagged = new Set([...propertyTags, ...device.taken]);
+  const sender =
+    isBare || device.pointer !== null
+      ? null
+      : noteOnSender(
+          leaves,
+          readings,
+          ({ name, path }) =>
+            !(path.length === 1 && isTagged.has(name)) && isDeclared(path, drafted.properties),
+        );
   const notes = [
     ...device.notes,
+    ...(sender === null ? [] : [sender]),
     ...guess.notes,
     ...[noteOnIdentity(leaves, readings, namerOf(device, roles))].filter((note) => note !== null),
     ...drafted.notes,
@@ -95,7 +109,7 @@ export function draftSchema(cluster: TopicCluster, options: DraftOptions): Schem
       topics: [device.pattern],
       ...(device.pointer === null ? {} : { device: device.pointer }),
       ...tagsPart([...device.tags, ...propertyTags]),
-      ...(time === null ? {} : { time: timePart(time) }),
+      ...(time === null ? {} : { time: timePart({ ...time, clock: time.hasWrongTimes ? 'arrival' : null }) }),
       ...formatPart(format),
     },
     type: 'object',
@@ -183,21 +197,8 @@ function deviceOf(
     names: [],
     tags: roles.tags,
     taken: [],
-    notes: roles.isOneDevice ? [only, ...noteOnInnerDevice(properties)] : [],
+    notes: roles.isOneDevice ? [only] : [],
   };
-}
-
-/** An object that names devices is not taken by itself: whose name it is, its place does not tell. */
-function noteOnInnerDevice(properties: ReadonlyMap<string, PropertyProfile>): readonly string[] {
-  for (const { members } of properties.values())
-    for (const inner of members.values())
-      if (DEVICE_PROPERTY.test(inner.name) && inner.texts === inner.seen && namesDevices(inner)) {
-        const pointer = `/${inner.path.map(escaped).join('/')}`;
-        return [
-          `${pointer} names different things on one topic: if that is the device, say "device": "${pointer}".`,
-        ];
-      }
-  return [];
 }
 
 function escaped(name: string): string {
@@ -216,20 +217,6 @@ function tagsPart(tags: readonly string[]): SchemaPart {
 
 function formatPart(format: FormatSpec | null): SchemaPart {
   return format === null ? {} : { format };
-}
-
-function timePart({ path, unit, zone, hasWrongTimes }: TimeGuess): SchemaPart {
-  const [only] = path;
-  const property =
-    path.length === 1 && only !== undefined && !only.startsWith('/')
-      ? only
-      : path.map((name) => `/${escaped(name)}`).join('');
-  return {
-    property,
-    unit,
-    ...(zone === null ? {} : { zone }),
-    ...(hasWrongTimes ? { clock: 'arrival' } : {}),
-  };
 }
 
 function measurementOf(pattern: string, isBare: boolean): string {

@@ -1,5 +1,8 @@
 import { type DraftOptions, draftSchema, type SchemaDraft } from './draft-schema.ts';
-import { rolesOf } from './level-roles.ts';
+import { notesOnPattern, valueLost, withNotes } from './family-notes.ts';
+import { type Claim, clustersByPattern } from './pattern-claims.ts';
+import { alternatives, type Conflict } from './settle-claims.ts';
+import { splitByType, withoutCatchAlls } from './split-clusters.ts';
 import { clusterTopics, type TopicCluster } from './topic-clusters.ts';
 import { underFilters } from './topic-filters.ts';
 import { ownValueName, profileOf, type TopicProfile } from './topic-profile.ts';
@@ -23,6 +26,8 @@ export interface TopicFamily {
   readonly trial: DraftTrial | null;
   /** In words why nothing is drafted; null where something is. */
   readonly why: string | null;
+  /** In words that the draft takes the messages and not what matters in them. */
+  readonly warning: string | null;
 }
 
 export interface InferDeps extends DraftOptions, TrialDeps {}
@@ -46,20 +51,14 @@ export function inferSchemas(topics: readonly TopicTraffic[], deps: InferDeps): 
     if (alike === undefined) closed.set(why, [traffic]);
     else alike.push(traffic);
   }
-  const drafted = clustersByPattern(clusterTopics(withNames(open, deps))).map(
-    ({ pattern, cluster, rival }) => ({
-      pattern,
-      topics: cluster.members.map(({ traffic }) => traffic),
-      outcome:
-        rival === null
-          ? draftSchema(cluster, deps)
-          : `its topics look like those of ${rival}, and its payloads do not: one schema cannot read both`,
-    }),
-  );
-  const drafts = drafted.flatMap(({ outcome }) => (typeof outcome === 'string' ? [] : [outcome]));
-  const { trials, claims, unusable } = triedDrafts(drafts, topics, deps);
-  const families = drafted.map(({ pattern, topics: members, outcome }): TopicFamily => {
-    const why = typeof outcome === 'string' ? outcome : (unusable.get(outcome.id) ?? null);
+  const clusters = withoutCatchAlls(clusterTopics(withNames(open, deps)).flatMap(splitByType));
+  const { drafted, trials, claims, unusable } = settled(clusters, topics, deps);
+  for (const { outcome } of drafted) if (typeof outcome !== 'string') take(outcome, deps.takenNames);
+  const families = drafted.map(({ pattern, cluster, outcome }): TopicFamily => {
+    const members = cluster.members.map(({ traffic }) => traffic);
+    const found = typeof outcome === 'string' ? outcome : (unusable.get(outcome.id) ?? null);
+    const isRejected = members.some(({ topic }) => (claims.get(topic)?.rejected ?? 0) > 0);
+    const why = found === NO_SAMPLES && isRejected ? 'another pattern goes first on these topics' : found;
     if (typeof outcome === 'string' || why !== null)
       return {
         pattern,
@@ -67,19 +66,141 @@ export function inferSchemas(topics: readonly TopicTraffic[], deps: InferDeps): 
         draft: null,
         trial: null,
         why: (why ?? '').replace(/\.$/, '') + claimed(members, claims),
+        warning: null,
       };
     const trial = trials.get(outcome.id) ?? null;
-    return { pattern: outcome.topic, topics: members, draft: outcome, trial, why: null };
+    const draft = withNotes(outcome, notesOnPattern(outcome.topic, members));
+    return {
+      ...{ pattern: draft.topic, topics: members, draft, trial, why: null },
+      warning: valueLost(draft),
+    };
   });
   const others = [...closed].flatMap(([why, members]) =>
     underFilters(members).map(
       ({ filter, topics: alike }): TopicFamily => ({
-        ...{ pattern: filter, topics: alike, draft: null, trial: null },
+        ...{ pattern: filter, topics: alike, draft: null, trial: null, warning: null },
         why: why + claimed(alike, claims),
       }),
     ),
   );
   return [...families, ...others].sort((a, b) => messagesOf(b) - messagesOf(a));
+}
+
+/** A family on its way: its draft, or in words why it has none. */
+interface Drafted extends Claim {
+  readonly outcome: SchemaDraft | string;
+}
+
+interface Tried extends DraftTrials {
+  readonly drafted: readonly Drafted[];
+  readonly unusable: ReadonlyMap<string, string>;
+}
+
+const NO_SAMPLES = 'another draft fits these topics better';
+/** Each costs a trial. */
+const MAX_ALTERNATIVES = 24;
+/** So many of each topic show whether another arrangement is the better one. */
+const SAMPLES_TO_COMPARE = 3;
+
+/**
+ * Families whose drafts are not in each other's way, as far as that can be had: where the pattern of one has topics of
+ * another and rejects what comes there, other patterns are tried, and stand where more samples are taken by them.
+ */
+function settled(clusters: readonly TopicCluster[], topics: readonly TopicTraffic[], deps: InferDeps): Tried {
+  const known = new Map<TopicCluster, SchemaDraft | string>();
+  const few = topics.map((traffic) => ({
+    ...traffic,
+    samples: traffic.samples.slice(0, SAMPLES_TO_COMPARE),
+  }));
+  const tryOut = (from: readonly TopicCluster[], on: readonly TopicTraffic[]): Tried => {
+    const drafted = draftAll(clustersByPattern(from), known, deps);
+    const drafts = drafted.flatMap(({ outcome }) => (typeof outcome === 'string' ? [] : [outcome]));
+    return { drafted, ...triedDrafts(drafts, on, deps) };
+  };
+  const whole = tryOut(clusters, topics);
+  if (firstConflict(whole, new Set()) === null) return whole;
+  let best = tryOut(clustersOf(whole), few);
+  let left = MAX_ALTERNATIVES;
+  const given: Set<string> = new Set();
+  let conflict = firstConflict(best, given);
+  while (conflict !== null && left > 0) {
+    const { winner, loser } = conflict;
+    const rest = clustersOf(best).filter((each) => each !== winner && each !== loser);
+    let better: Tried | null = null;
+    for (const pieces of alternatives(conflict)) {
+      if (better !== null || left === 0) break;
+      left -= 1;
+      const tried = tryOut([...rest, ...pieces], few);
+      if (takenBy(tried) > takenBy(best) && tried.unusable.size <= best.unusable.size) better = tried;
+    }
+    if (better === null) given.add(nameOf(conflict));
+    else best = better;
+    conflict = firstConflict(best, given);
+  }
+  return tryOut(clustersOf(best), topics);
+}
+
+function clustersOf({ drafted }: Tried): readonly TopicCluster[] {
+  return drafted.map(({ cluster }) => cluster);
+}
+
+function nameOf({ winner, loser }: Conflict): string {
+  return JSON.stringify([winner, loser].map(({ members }) => [members[0]?.topic, members.length]));
+}
+
+/** Samples that their schema would take. */
+function takenBy({ trials, unusable }: Tried): number {
+  let sum = 0;
+  for (const [id, { accepted }] of trials) if (!unusable.has(id)) sum += accepted;
+  return sum;
+}
+
+/** Topics of one family that the draft of another has, and would reject. */
+function firstConflict({ drafted, claims }: Tried, given: ReadonlySet<string>): Conflict | null {
+  const byId = new Map(
+    drafted.flatMap(({ outcome, cluster }) =>
+      typeof outcome === 'string' ? [] : [[outcome.id, cluster] as const],
+    ),
+  );
+  for (const { cluster: loser } of drafted) {
+    for (const { topic } of loser.members) {
+      const claim = claims.get(topic);
+      const winner = claim === undefined || claim.rejected === 0 ? undefined : byId.get(claim.draft);
+      if (winner === undefined || winner === loser) continue;
+      const conflict = { winner, loser };
+      if (!given.has(nameOf(conflict))) return conflict;
+    }
+  }
+  return null;
+}
+
+/** What is known is not drafted again. */
+function draftAll(
+  claims: readonly Claim[],
+  known: Map<TopicCluster, SchemaDraft | string>,
+  deps: InferDeps,
+): readonly Drafted[] {
+  const takenNames = new Set(deps.takenNames);
+  for (const { cluster, rival } of claims) {
+    const outcome = rival === null ? known.get(cluster) : undefined;
+    if (outcome !== undefined && typeof outcome !== 'string') take(outcome, takenNames);
+  }
+  return claims.map((claim) => {
+    const { cluster, rival } = claim;
+    if (rival !== null) {
+      const outcome = `its topics look like those of ${rival}, and its payloads do not: one schema cannot read both`;
+      return { ...claim, outcome };
+    }
+    const outcome = known.get(cluster) ?? draftSchema(cluster, { ...deps, takenNames });
+    known.set(cluster, outcome);
+    return { ...claim, outcome };
+  });
+}
+
+/** Its names are in use. */
+function take({ id }: SchemaDraft, names: Set<string>): void {
+  names.add(id);
+  names.add(id.replace(/\.v1$/, '').replaceAll('-', '_'));
 }
 
 /**
@@ -90,7 +211,7 @@ function triedDrafts(
   drafts: readonly SchemaDraft[],
   topics: readonly TopicTraffic[],
   deps: InferDeps,
-): DraftTrials & { readonly unusable: ReadonlyMap<string, string> } {
+): Omit<Tried, 'drafted'> {
   const unusable = new Map<string, string>();
   const all = tryDrafts(drafts, topics, deps);
   for (const draft of drafts) {
@@ -102,8 +223,7 @@ function triedDrafts(
   const result = unusable.size === 0 ? all : tryDrafts(loadable, topics, deps);
   for (const { id } of loadable) {
     const trial = result.trials.get(id);
-    if (trial?.samples === 0 && trial.problems.length === 0)
-      unusable.set(id, 'another draft fits these topics better');
+    if (trial?.samples === 0 && trial.problems.length === 0) unusable.set(id, NO_SAMPLES);
   }
   return { ...result, unusable };
 }
@@ -145,47 +265,4 @@ function whyUnreadable({ kind, traffic, levels, foreign }: TopicProfile): string
     return 'topics with an empty level, or characters that a schema cannot name';
   if (levels.length > 32) return 'topics with more than 32 levels';
   return null;
-}
-
-interface Claim {
-  readonly pattern: string;
-  readonly cluster: TopicCluster;
-  /** The pattern of another family that matches the same topics, and is read otherwise. */
-  readonly rival: string | null;
-}
-
-/** Families that one pattern would match are one; where their payloads cannot be read alike, the larger has it. */
-function clustersByPattern(clusters: readonly TopicCluster[]): readonly Claim[] {
-  const byShape = new Map<string, TopicCluster[]>();
-  for (const cluster of clusters) {
-    const shape = rolesOf(cluster)
-      .levels.map((role) => (role.kind === 'literal' ? `=${role.text}` : '+'))
-      .join('/');
-    const sharing = byShape.get(shape);
-    if (sharing === undefined) byShape.set(shape, [cluster]);
-    else sharing.push(cluster);
-  }
-  return [...byShape.values()].flatMap((sharing) => {
-    const byReading = new Map<string, TopicCluster>();
-    for (const cluster of sharing) {
-      const key = `${cluster.members[0]?.reading} ${cluster.valueLevel}`;
-      const known = byReading.get(key);
-      byReading.set(key, known === undefined ? cluster : merged(known, cluster));
-    }
-    const [largest, ...rest] = [...byReading.values()].sort((a, b) => b.members.length - a.members.length);
-    if (largest === undefined) return [];
-    const { pattern } = rolesOf(largest);
-    return [
-      { pattern, cluster: largest, rival: null },
-      ...rest.map((cluster) => ({ pattern: rolesOf(cluster).pattern, cluster, rival: pattern })),
-    ];
-  });
-}
-
-function merged(a: TopicCluster, b: TopicCluster): TopicCluster {
-  return {
-    levels: a.levels.map((level, i) => (level === b.levels[i] ? level : null)),
-    valueLevel: a.valueLevel,
-    members: [...a.members, ...b.members],
-  };
 }

@@ -1,7 +1,14 @@
 import { RESERVED_CAPTURES } from './reserved-captures.ts';
 import type { TopicCluster } from './topic-clusters.ts';
 import { ownValueName } from './topic-profile.ts';
-import { captureNameFrom, isCollectionWord, isIdLike, isKindWord, isValueWord } from './topic-words.ts';
+import {
+  captureNameFrom,
+  isCollectionWord,
+  isIdLike,
+  isKindWord,
+  isSerial,
+  isValueWord,
+} from './topic-words.ts';
 
 /** What a level of a family's topics is. */
 export type LevelRole =
@@ -21,7 +28,7 @@ export interface Roles {
 }
 
 /** Which level is the device, which names the value, which are tags; the rest stays as it is. */
-export function rolesOf({ levels, valueLevel, members }: TopicCluster): Roles {
+export function rolesOf({ levels, valueLevel, members, kept }: TopicCluster): Roles {
   const values = levels.map((_, i) => new Set(members.map((member) => member.levels[i] ?? '')));
   const [first] = members;
   const ownName = first === undefined ? null : ownValueName(first);
@@ -29,7 +36,7 @@ export function rolesOf({ levels, valueLevel, members }: TopicCluster): Roles {
   const deviceLevel =
     open.length > 0
       ? mostVaried(open, values)
-      : onlyDevice(levels, ownName === null ? valueLevel : levels.lastIndexOf(ownName));
+      : onlyDevice(levels, ownName === null ? valueLevel : levels.lastIndexOf(ownName), kept);
   const names = new Set<string>(['device', 'field']);
   const roles = levels.map((level, i): LevelRole => {
     const count = values[i]?.size ?? 0;
@@ -64,12 +71,19 @@ function mostVaried(open: readonly number[], values: readonly ReadonlySet<string
 }
 
 /** Where only one device has been seen, its level looks like any other. */
-function onlyDevice(levels: readonly (string | null)[], valueLevel: number | null): number | null {
-  const candidates = levels.flatMap((level, i) => (level !== null && i !== valueLevel ? [i] : []));
+function onlyDevice(
+  levels: readonly (string | null)[],
+  valueLevel: number | null,
+  kept: ReadonlySet<number> | undefined,
+): number | null {
+  const candidates = levels.flatMap((level, i) =>
+    level !== null && i !== valueLevel && kept?.has(i) !== true ? [i] : [],
+  );
   const text = (i: number): string => levels[i] ?? '';
   const afterCollection = candidates.find((i) => i > 0 && isCollectionWord(text(i - 1)));
   const isName = (i: number): boolean => !isKindWord(text(i)) && !isValueWord(text(i));
   return (
+    candidates.findLast((i) => isSerial(text(i))) ??
     candidates.findLast((i) => isIdLike(text(i))) ??
     afterCollection ??
     candidates.findLast((i) => i > 0 && isName(i)) ??
@@ -84,7 +98,7 @@ function captureName(before: string | null, values: readonly string[], taken: Re
   const stems = new Set(values.map((value) => /^(\p{L}{2,})[-_ ]?\d+$/u.exec(value)?.[1]?.toLowerCase()));
   const [stem] = stems;
   const fromStem = stems.size === 1 && stem !== undefined ? captureNameFrom(stem) : null;
-  const fromBefore = before === null ? null : captureNameFrom(before);
+  const fromBefore = before === null || isSerial(before) ? null : captureNameFrom(before);
   const base = [fromStem, fromBefore, 'group'].find(
     (name): name is string => name !== null && !taken.has(name) && !RESERVED_CAPTURES.has(name),
   );

@@ -1,8 +1,8 @@
+import { standingNote } from './standing-note.ts';
 import {
   isAhead,
   isMoving,
   type NumberUnit,
-  standingNote,
   type TimeFinding,
   type ToldTime,
   UNSET_SHARE,
@@ -66,7 +66,7 @@ export function numberTime(
   const told = all
     .filter(({ number }) => isTime(number))
     .map(({ topic, number, value, atMs }) => ({ topic, value, ms: (number / perSecond) * 1000, atMs }));
-  if (!isMoving(told)) return none(standingNote(pointer));
+  if (!isMoving(told)) return none(standingNote(path, unit, told));
   if (unit === 'ns' && numbers.length > 0)
     return none(
       `${pointer} counts nanoseconds, which do not fit a JSON number: the time of arrival counts. Have it sent in microseconds, or as a text of digits, declared as a string with "format": "int64" and the unit ns.`,

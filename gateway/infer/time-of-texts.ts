@@ -1,8 +1,8 @@
+import { standingNote } from './standing-note.ts';
 import {
   EXCEPTION_SHARE,
   isAhead,
   isMoving,
-  standingNote,
   type TimeFinding,
   type ToldMoment,
   type ToldTime,
@@ -11,16 +11,22 @@ import {
   YEAR_2001_S,
   YEAR_2100_S,
 } from './told-times.ts';
+import { fixedZoneNote, zoneShown } from './zone-of-arrival.ts';
 
 const ISO = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?<offset>[Zz]|[+-]\d\d:?\d\d)?$/;
-const QUARTER_MS = 15 * 60_000;
-const DAY_MS = 86_400_000;
+const DECIMALS = /^-?\d{1,19}\.\d*$/;
 
-/** A time told by texts. */
+/** It is written like a time. */
+export function isIsoTime(text: string): boolean {
+  return ISO.test(text);
+}
+
+/** A time told by texts. `storedAs`: what becomes of them where they are not taken for the time. */
 export function textTime(
   path: readonly string[],
   texts: readonly ToldTime<string>[],
   zoneOf: (offsetMs: number, atMs: number) => string | null,
+  storedAs: string,
 ): TimeFinding {
   const pointer = `/${path.join('/')}`;
   const none = (note: string | null): TimeFinding => ({ time: null, note });
@@ -43,12 +49,20 @@ export function textTime(
   const example = wrong[0]?.slice(0, 32) ?? '';
   const other = others[0]?.slice(0, 32) ?? '';
   // What cannot be read as a time would be rejected, whatever is done about a wrong clock.
-  if (others.length > texts.length * EXCEPTION_SHARE)
+  if (others.length > texts.length * EXCEPTION_SHARE) {
+    const stored = `${storedAs}, and the time of arrival counts.`;
+    if (others.length === texts.length && others.every((text) => DECIMALS.test(text)))
+      return none(
+        Number(other) >= YEAR_2001_S
+          ? `${pointer} is a time that no "time" of a schema reads: a number with decimals in a text ("${other}"). ${stored} Have it sent as a number, or without decimals.`
+          : null,
+      );
     return none(
       /\d/.test(other) || told.length > 0
-        ? `${pointer} is no time like 2026-03-01T12:00:00Z in ${others.length} of ${texts.length} readings ("${other}"): it is stored as a text, and the time of arrival counts.`
+        ? `${pointer} is no time like 2026-03-01T12:00:00Z in ${others.length} of ${texts.length} readings ("${other}"). ${stored}`
         : null,
     );
+  }
   if (told.length === 0 || wrong.length > texts.length * UNSET_SHARE)
     return none(
       `${pointer} is no time that could be in ${wrong.length} of ${texts.length} readings ("${example}"): the time of arrival counts.`,
@@ -68,22 +82,16 @@ export function textTime(
       note: `${words} ${badWords}`.trim() || null,
     };
   };
-  if (hasOffset) return isMoving(told) ? guessed(null, 0, '') : none(standingNote(pointer));
+  if (hasOffset) return isMoving(told) ? guessed(null, 0, '') : none(standingNote(path, 'iso', told));
   // Without an offset, only the arrival tells which zone is meant.
-  const first = told.find(({ atMs, isLocal }) => isLocal && atMs !== null);
-  const unknown = `${pointer} is a time without a zone, and nothing here tells which is meant: the time of arrival counts, until "time" names it with its zone.`;
-  if (first === undefined || first.atMs === null) return none(unknown);
-  const offsetMs = Math.round((first.ms - first.atMs) / QUARTER_MS) * QUARTER_MS;
-  if (Math.abs(offsetMs) > DAY_MS * 0.6 || !isMoving(inZone(offsetMs))) return none(unknown);
-  if (offsetMs === 0 && zoneOf(0, first.atMs) === null)
-    return guessed('UTC', 0, `${pointer} says no zone; UTC fits its arrival.`);
-  const zone = zoneOf(offsetMs, first.atMs) ?? offsetText(offsetMs);
-  const words = `${pointer} says no zone; ${zone} fits its arrival. Check it: it is wrong by hours otherwise.`;
-  return guessed(zone, offsetMs, words);
-}
-
-function offsetText(offsetMs: number): string {
-  const minutes = Math.abs(offsetMs) / 60_000;
-  const pad = (n: number): string => String(n).padStart(2, '0');
-  return `${offsetMs < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+  const local = told.filter(({ isLocal }) => isLocal);
+  const counts = `the time of arrival counts, until "time" names it with its zone.`;
+  if (local.every(({ atMs }) => atMs === null))
+    return none(`${pointer} is a time without a zone, and nothing here tells which is meant: ${counts}`);
+  const shown = zoneShown(local, zoneOf);
+  if (shown === null || !isMoving(inZone(shown.offsetMs)))
+    return none(
+      `${pointer} is a time without a zone, and its arrival shows none: no zone of the world would have them arrive within minutes. ${counts.charAt(0).toUpperCase()}${counts.slice(1)}`,
+    );
+  return guessed(shown.zone, shown.offsetMs, `${pointer} says no zone; ${fixedZoneNote(shown)}`);
 }

@@ -46,8 +46,21 @@ export const WRONG_SHARE = 0.2;
 export const UNSET_SHARE = 0.5;
 /** What is seldom written in another way is an exception, not the rule. */
 export const EXCEPTION_SHARE = 0.02;
+const YEAR_S = 366 * 86_400;
 export const YEAR_2001_S = 978_307_200;
 export const YEAR_2100_S = 4_102_444_800;
+
+const PER_SECOND = [1, 1e3, 1e6, 1e9] as const;
+
+/** All lie within these, in one unit since 1970, and within a year or so. */
+export function mayBeEpoch(smallest: number, largest: number): boolean {
+  return PER_SECOND.some(
+    (perSecond) =>
+      smallest >= YEAR_2001_S * perSecond &&
+      largest <= YEAR_2100_S * perSecond &&
+      largest - smallest <= YEAR_S * perSecond,
+  );
+}
 
 /** They follow the arrival; where that is not known, they do not stand still. */
 export function isMoving(told: readonly ToldMoment[]): boolean {
@@ -62,11 +75,6 @@ export function isMoving(told: readonly ToldMoment[]): boolean {
 /** Further ahead of the gateway's clock than a time may be that is trusted. */
 export function isAhead({ ms, atMs }: ToldMoment): boolean {
   return atMs !== null && ms - atMs > AHEAD_MS;
-}
-
-/** In words, of what looks like a time and does not follow the arrival. */
-export function standingNote(pointer: string): string {
-  return `${pointer} looks like a time, and does not move with the arrival: the time of arrival counts.`;
 }
 
 /** In words, of the few that are none. */

@@ -1,5 +1,5 @@
 import type { TopicProfile } from './topic-profile.ts';
-import { likeness } from './topic-profile.ts';
+import { haveOneTime, likeness, tellsWhatItIs } from './topic-profile.ts';
 import { isKindWord, isPlainValueWord, skeletonOf } from './topic-words.ts';
 import { valueLevels } from './value-level.ts';
 
@@ -10,6 +10,8 @@ export interface TopicCluster {
   /** The level that names the value of a bare payload; null where none does. */
   readonly valueLevel: number | null;
   readonly members: readonly TopicProfile[];
+  /** Levels that stay as they are, though the device could be one: opened, they would match what others send. */
+  readonly kept?: ReadonlySet<number>;
 }
 
 /** A cluster on its way. */
@@ -168,11 +170,13 @@ function belongTogether(
 ): boolean {
   const one = a.levels[at];
   const other = b.levels[at];
-  if (isKind(one) || isKind(other)) return false;
+  if (isKind(one) || isKind(other) || !haveOneTime(a.keys, b.keys)) return false;
   const alike = likeness(a.keys, b.keys);
-  if (one == null || other == null) return alike > 0;
-  if (skeletonOf(one) === skeletonOf(other) && alike > 0) return true;
   if (alike >= ALIKE) return true;
+  const isSkeleton = one != null && other != null && skeletonOf(one) === skeletonOf(other);
+  // Systems of different makers, of which both have a name such as `room`.
+  if (at === 0 && !isSkeleton) return false;
+  if (one == null || other == null || isSkeleton) return alike > 0;
   // Little in common: things of several kinds under one level, or several kinds of message of one thing. The latter
   // repeat for each thing, and then it is another level at which neighbours are alike.
   const here = likenessAt(a, at);
@@ -199,7 +203,9 @@ function joinScattered(drafts: readonly Draft[]): Draft[] {
     const bucket = buckets.get(key) ?? [];
     buckets.set(key, bucket);
     const isValue = draft.valueLevel !== null;
-    const home = bucket.find((each) => (isValue && fixed >= 2) || likeness(each.keys, draft.keys) >= ALIKE);
+    const home = bucket.find(
+      (each) => (isValue && fixed >= 2) || (tellsWhatItIs(draft.keys) && areAlike(each, draft)),
+    );
     if (home !== undefined) absorb(home, draft);
     else {
       if (bucket.length < MAX_COMPARED) bucket.push(draft);
@@ -207,4 +213,8 @@ function joinScattered(drafts: readonly Draft[]): Draft[] {
     }
   }
   return kept;
+}
+
+function areAlike(a: Draft, b: Draft): boolean {
+  return likeness(a.keys, b.keys) >= ALIKE && haveOneTime(a.keys, b.keys);
 }

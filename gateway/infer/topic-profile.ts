@@ -1,6 +1,7 @@
 import type { Formats } from '../contracts.ts';
 import { hasDecimalCommas, type PayloadKind, type PayloadShape, shapeOfPayload } from './payload-shape.ts';
 import { isPlainObject } from './plain-object.ts';
+import { timeName } from './time-names.ts';
 import { namedValueLevel } from './topic-words.ts';
 import type { TopicTraffic, TrafficMessage } from './traffic.ts';
 
@@ -83,6 +84,28 @@ export function readingOf({ kind, format }: PayloadShape): string {
 
 /** Every message has some of these: they do not tell kinds of messages apart. */
 const EVERYWHERE = /^(?:time|ts|timestamp|date|datetime|id|device|device_id|name|seq|type|mac)$/i;
+
+/** Names of any value: what it is of, the topic tells. */
+const ANY_VALUE = /^(?:v|val|value\d*|wert)$/i;
+
+/** False where both tell a time, and never under the same name: one schema reads the time of one of them only. */
+export function haveOneTime(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  const times = [...a].filter(isTime);
+  return times.length === 0 || times.some((key) => b.has(key)) || ![...b].some(isTime);
+}
+
+function isTime(key: string): boolean {
+  return timeName(key)?.isAmbiguous === false || /^(?:time|date)$/i.test(key);
+}
+
+export function isAnyValueName(key: string): boolean {
+  return ANY_VALUE.test(key);
+}
+
+/** Whether the names themselves show what is told, whatever the topic is called. */
+export function tellsWhatItIs(keys: ReadonlySet<string>): boolean {
+  return [...keys].some((key) => !EVERYWHERE.test(key) && !ANY_VALUE.test(key));
+}
 
 /** From 0 (nothing in common) to 1. Of two without a name that tells anything, 1. */
 export function likeness(a: ReadonlySet<string>, b: ReadonlySet<string>): number {

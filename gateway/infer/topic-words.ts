@@ -72,6 +72,15 @@ export function isIdLike(level: string): boolean {
   );
 }
 
+/** A serial number, an address: no other thing anywhere has it. */
+export function isSerial(level: string): boolean {
+  return (
+    /^!?(?=.*\d)[0-9a-f]{6,}$/i.test(level) ||
+    /^(?:0x)?[0-9a-f]{2}(?:[:_-][0-9a-f]{2}){3,}$/i.test(level) ||
+    /^0x[0-9a-f]{6,}$/i.test(level)
+  );
+}
+
 /** The same for names that differ in their numbers alone: `press1`, `press12`. */
 export function skeletonOf(level: string): string {
   return level.replace(/\d+/g, '0');
@@ -95,6 +104,7 @@ const NOT_READINGS: readonly (readonly [RegExp, string])[] = [
   [/(?:\/(?:set|get|command|cmd)|(?<!\/events)\/rpc)(?:\/[^/]+)?$/, 'commands to devices, not readings'],
   [/^zigbee2mqtt\/bridge(?:\/|$)/, 'Zigbee2MQTT about itself, not readings'],
   [/^\$SYS\//, 'the broker about itself'],
+  [/\/\$[^/]/, 'what things are called and made of (a level begins with $, as in Homie), not readings'],
   [/^gateway\//, 'receipts and states of a gateway like this one'],
   [/\/(?:debug|log|logging)$/, 'log lines, not readings'],
 ];

@@ -14,7 +14,9 @@ import type { TopicTraffic, TrafficMessage } from './traffic.ts';
 export interface DraftTrial {
   /** In words why it cannot be used beside the schemas in force; then the rest is empty. */
   readonly problems: readonly string[];
-  /** Samples that its topics match, and those whose readings are all accepted. */
+  /** Topics that its pattern matches and no more specific one does, whatever family they are of. */
+  readonly matchedTopics: number;
+  /** Samples on those, and those whose readings are all accepted. */
   readonly samples: number;
   readonly accepted: number;
   /** Of those that are not: each value in them says that there is none. */
@@ -59,6 +61,7 @@ const NOTHING_LEFT = /^must have at least one field/;
 const IN_FORCE = ' in force ';
 
 interface Tally {
+  matchedTopics: number;
   samples: number;
   accepted: number;
   withoutValue: number;
@@ -108,6 +111,7 @@ export function tryDrafts(
     if (id === undefined || !ids.has(id)) continue;
     const tally = tallies.get(id) ?? emptyTally();
     tallies.set(id, tally);
+    tally.matchedTopics += 1;
     const before = tally.accepted;
     for (const message of samples) count(tally, message, read(message), deps);
     const rejected = samples.length - (tally.accepted - before);
@@ -115,7 +119,8 @@ export function tryDrafts(
   }
   const trials = new Map(
     drafts.map(({ id, file }): [string, DraftTrial] => {
-      const { samples, accepted, withoutValue, repeats, series, ...tally } = tallies.get(id) ?? emptyTally();
+      const tally = tallies.get(id) ?? emptyTally();
+      const { matchedTopics, samples, accepted, withoutValue, repeats, series } = tally;
       const own = problems.filter((problem) => problem.file === file);
       return [
         id,
@@ -123,7 +128,7 @@ export function tryDrafts(
           problems: own.map(({ pointer, message }) =>
             `${pointer} ${message.replaceAll(/ in {2}in force \d+/g, '')}`.trim(),
           ),
-          ...{ samples, accepted, withoutValue, repeats, series: series.size },
+          ...{ matchedTopics, samples, accepted, withoutValue, repeats, series: series.size },
           exceptions: exceptionsOf(tally),
         },
       ];
@@ -134,7 +139,7 @@ export function tryDrafts(
 
 function emptyTally(): Tally {
   return {
-    ...{ samples: 0, accepted: 0, withoutValue: 0, repeats: 0 },
+    ...{ matchedTopics: 0, samples: 0, accepted: 0, withoutValue: 0, repeats: 0 },
     ...{ series: new Set(), identities: new Set(), causes: new CauseCounter(), rejected: [] },
   };
 }

@@ -11,6 +11,14 @@ const MAX_MESSAGE = 240;
 const MAX_EXAMPLE_MESSAGE = 640;
 const MAX_SAMPLE_BYTES = 256;
 
+/** What a time that cannot be is told by: of one reading, not of the cause. */
+const MOMENT = String.raw`(?:[-+\dT:.]+Z|a time beyond the calendar)`;
+const TOLD = new RegExp(`^is ${MOMENT}, `);
+const NOW = new RegExp(String.raw` \(${MOMENT}\)`);
+const IN_UNIT = new RegExp(`(; in \\w+ it would be) ${MOMENT}`);
+const FAR = /^is \d[\d a-z]*? (?=(?:ahead of|behind) its arrival)/;
+const DEVICE_CLOCK = /; the clock of this device: [\s\S]*$/;
+
 /** Why a rejection stays one: as it was said when it came, or as it would be said today. */
 export interface Why {
   readonly code: RejectionCode;
@@ -121,19 +129,31 @@ function generalPointer(pointer: string): string {
 
 /**
  * The words without what differs from reading to reading. Of a schema's violation that is the value that came (`got …`):
- * the limit it broke is part of the cause. Of all else it is whatever is quoted or a number.
+ * the limit it broke is part of the cause. Of a time that cannot be it is the moments: the limit stays. Of all else it is
+ * whatever is quoted or a number.
  */
 function generalMessage(message: string, code: RejectionCode): string {
   const text = message.slice(0, 2 * MAX_MESSAGE);
   const general =
-    code === 'invalid'
-      ? text
-          .replace(/\bgot string [\s\S]*$/, 'got a string')
-          .replace(/\bgot (number|boolean) \S+$/, 'got a $1')
-          .replace(/\bgot an array of \d+$/, 'got an array')
-      : text
-          .replace(/"(?:[^"\\]|\\.)*"?/g, '"…"')
-          .replace(/'[^']*'/g, "'…'")
-          .replace(/[-+]?\d(?:[\d.:TZ+-]*[\dZ])?/g, 'N');
+    code === 'time-out-of-range'
+      ? generalTime(text)
+      : code === 'invalid'
+        ? text
+            .replace(/\bgot string [\s\S]*$/, 'got a string')
+            .replace(/\bgot (number|boolean) \S+$/, 'got a $1')
+            .replace(/\bgot an array of \d+$/, 'got an array')
+        : text
+            .replace(/"(?:[^"\\]|\\.)*"?/g, '"…"')
+            .replace(/'[^']*'/g, "'…'")
+            .replace(/[-+]?\d(?:[\d.:TZ+-]*[\dZ])?/g, 'N');
   return printable(general, MAX_MESSAGE);
+}
+
+function generalTime(text: string): string {
+  return text
+    .replace(TOLD, 'is ')
+    .replace(FAR, 'is ')
+    .replace(NOW, '')
+    .replace(IN_UNIT, '$1 right')
+    .replace(DEVICE_CLOCK, '');
 }

@@ -13,6 +13,13 @@ export function unclaimedBacklogs(sinks: readonly Backlog[], forwards: readonly 
   ];
 }
 
+/** Of peers, whose outboxes are called so, the other ones have to agree. */
+function again(name: string): string {
+  return name.startsWith('peer/')
+    ? 'list that peer again, in all gateways (where it has another name now: with standIn and its new name)'
+    : 'configure it again';
+}
+
 function wordsOf(
   kind: string,
   [one, many]: readonly [one: string, many: string],
@@ -25,6 +32,6 @@ function wordsOf(
         pending === 1
           ? `1 ${one} (${pendingBytes} bytes) waits`
           : `${pending} ${many} (${pendingBytes} bytes) wait`;
-      return `${kind} ${name} is no longer configured, and ${wait} for it: configure it again, or throw that away with \`sinks forget ${name}\``;
+      return `${kind} ${name} is no longer configured, and ${wait} for it: ${again(name)}, or throw that away with \`sinks forget ${name}\``;
     });
 }

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generate } from 'mqtt-packet';
+import type { Duplex } from 'node:stream';
+import { generate, type Packet, parser } from 'mqtt-packet';
 import { describe, expect, test } from 'vitest';
 import type { BrokerConnection } from '../../gateway/broker-link/broker-connection.ts';
 import type { BrokerSession, LinkMessage, PublishResult } from '../../gateway/broker-link/broker-session.ts';
@@ -15,6 +16,7 @@ import type { Clock } from '../../gateway/contracts.ts';
 import { ScriptedBroker } from '../sources/mqtt-client/scripted-broker.ts';
 import { CONNECTION } from '../support/broker-connection.ts';
 import { until } from '../support/processes.ts';
+import { streamPair } from '../support/stream-pair.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Notes how long it was asked to wait, and does not; `ticksMs` pass with each look at it. */
@@ -260,6 +262,121 @@ describe('a connection to a broker', () => {
     expect(reasons[2]).toMatch(
       /^the broker closed the connection soon after .* another client has the id x, or it has no room for what it is sent$/,
     );
+  });
+
+  test('that was simply away at first, and goes away again, is not said to have the client id of another', async () => {
+    const reasons: (string | null)[] = [];
+    const clock = new NotingClock();
+    const there = broker();
+    const away = async (): Promise<never> => {
+      throw new Error('nobody is there');
+    };
+    const days = [away, away, away, there.open, away, there.open, away, there.open];
+    const made = link(clock, {
+      open: () => (days.shift() ?? away)(),
+      onConnected: () => there.cut(),
+      onState: ({ state, reason }) => state === 'retrying' && reasons.push(reason),
+    });
+    await until('all of that has happened', () => clock.waits.length >= 9);
+    await made.stop(10);
+    expect(new Set(reasons)).toEqual(new Set(['nobody is there', 'the broker closed the connection']));
+  });
+
+  test.each([0, 135])(
+    'over which a message was answered (%i) is made again within seconds, never at once',
+    async (reasonCode) => {
+      for (const [random, waits] of [
+        [1, [1000, 1000, 2000, 4000, 5000, 5000]],
+        [0, [1000, 1000, 1000, 1000, 1000, 1000]],
+      ] as const) {
+        const clock = new NotingClock();
+        const open = async (): Promise<Duplex> => {
+          const [theirs, ours] = streamPair();
+          const parse = parser({ protocolVersion: 5 });
+          const send = (packet: Packet): boolean => ours.write(generate(packet, { protocolVersion: 5 }));
+          parse.on('packet', (packet: Packet) => {
+            if (packet.cmd === 'connect') send({ cmd: 'connack', sessionPresent: false, reasonCode: 0 });
+            if (packet.cmd === 'publish')
+              send({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode });
+          });
+          ours.on('data', (chunk: Buffer) => parse.parse(chunk));
+          wire = ours;
+          return theirs;
+        };
+        let wire: Duplex | null = null;
+        const made = link(
+          clock,
+          {
+            open,
+            random: () => random,
+            onConnected: ({ publish }) =>
+              publish('t', Buffer.from('1'), { qos: 1, retain: false }, () => wire?.destroy()),
+          },
+          { protocolVersion: 5 },
+        );
+        await until('it was cut six times', () => clock.waits.length >= 6);
+        expect(clock.waits.slice(0, 6)).toEqual(waits);
+        await made.stop(10);
+      }
+    },
+  );
+
+  test('over which a message waits for its answer, as it did before, is made again ever later', async () => {
+    const clock = new NotingClock();
+    const there = broker();
+    const made = link(clock, {
+      open: there.open,
+      onConnected({ publish }) {
+        publish('t', Buffer.from('0'), { qos: 0, retain: false }, () => undefined);
+        publish('t', Buffer.from('1'), { qos: 1, retain: false }, () => undefined);
+        setImmediate(() => there.cut());
+      },
+    });
+    await until('it was cut six times', () => clock.waits.length >= 6);
+    expect(clock.waits.slice(0, 6)).toEqual([500, 1000, 2000, 4000, 8000, 16_000]);
+    await made.stop(10);
+  });
+
+  test('to a broker that names another server says which, whatever that name holds', async () => {
+    const said = async (packets: readonly Packet[]): Promise<string | undefined> => {
+      const reasons: string[] = [];
+      const made = link(
+        new NotingClock(),
+        {
+          onState: ({ reason }) => reason !== null && reasons.push(reason),
+          open: async () => {
+            const [theirs, ours] = streamPair();
+            ours.once('data', () => {
+              for (const packet of packets) ours.write(generate(packet, { protocolVersion: 5 }));
+              setTimeout(() => ours.destroy(), 5);
+            });
+            return theirs;
+          },
+        },
+        { protocolVersion: 5 },
+      );
+      await until('it has ended', () => reasons.length >= 1);
+      await made.stop(10);
+      return reasons[0];
+    };
+    const refusal = (reasonCode: number, serverReference: string): Packet => ({
+      cmd: 'connack',
+      sessionPresent: false,
+      reasonCode,
+      properties: { serverReference },
+    });
+    expect(await said([refusal(0x9c, 'other.example:8883')])).toBe(
+      'the broker refused: another server is to be used (it names other.example:8883)',
+    );
+    expect(await said([refusal(0x9d, `a\n\u001b[31m${'x'.repeat(5000)}`)])).toMatch(
+      /^the broker refused: it has moved to another server \(it names a\\n\\x1b\[31mx{190,200}…\)$/,
+    );
+    expect(
+      await said([
+        { cmd: 'connack', sessionPresent: false, reasonCode: 0 },
+        { cmd: 'disconnect', reasonCode: 0x9d, properties: { serverReference: 'new.example' } },
+      ]),
+    ).toBe('the broker disconnected: it has moved to another server (it names new.example)');
   });
 
   test('tells each publisher once what became of it, also when it is cut', async () => {

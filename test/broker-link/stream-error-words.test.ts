@@ -57,6 +57,18 @@ describe('why a broker cannot be connected to, with what to do about it:', () =>
       'final: the certificate of h:8883 is not for n (Cert does not contain a DNS name): set serverName to the name that it is for',
     ],
     [
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      "Hostname/IP does not match certificate's altnames: IP: 10.0.0.1 is not in the cert's list: ",
+      { url: 'mqtts://10.0.0.1' },
+      'final: the certificate of 10.0.0.1:8883 is for names, and for no IP address like 10.0.0.1: write the name that it is for in the url, or as serverName',
+    ],
+    [
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      "Hostname/IP does not match certificate's altnames: IP: 10.0.0.1 is not in the cert's list: 10.0.0.2, ::1",
+      { url: 'mqtts://10.0.0.1' },
+      'final: the certificate of 10.0.0.1:8883 is for 10.0.0.2, ::1, not for 10.0.0.1: write one of these in the url, or as serverName',
+    ],
+    [
       'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
       alert('tlsv13 alert certificate required'),
       {},

@@ -335,7 +335,10 @@ describe('check', () => {
     taken.close();
     expect(code).toBe(1);
     expect(out).toMatch(/FAIL {2}data: .*file is no folder/);
-    expect(out).toContain(`FAIL  mqtt: 127.0.0.1:${port} is taken by another program`);
+    const other = port < 65_535 ? port + 1 : port - 1;
+    expect(out).toContain(
+      `FAIL  mqtt: 127.0.0.1:${port} is taken by another program; another port in gateway.yaml: mqtt: { listeners: [{ port: ${other} }] }\n`,
+    );
     expect(out).toMatch(/FAIL {2}sink embedded: .*connection refused/);
     expect((await run(['check', '--offline'], { parts })).out).not.toContain('sink');
     writeFileSync(

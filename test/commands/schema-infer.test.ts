@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { savedText, unsavedText } from '../../gateway/commands/family-text.ts';
@@ -138,6 +138,40 @@ describe('schema infer', () => {
       `kept   ${file}`,
     );
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('drafts nothing for topics that a schema has already: says what that makes of them', async () => {
+    const GOOD = 'sensors/kitchen/environment {"temperature":21.5}\n';
+    const all = await run(['schema', 'infer', '-', '--save', 'drafts'], { input: GOOD });
+    expect(all).toMatchObject({ code: 0, err: '' });
+    expect(all.out).toContain('your schemas have all these topics already: nothing to do for them\n');
+    expect(all.out).toMatch(/^environment\.v1 +1 +1 +1 +0 +1$/m);
+    expect(all.out).not.toContain('draft ');
+    expect(readdirSync(join(cwd, 'drafts'))).toEqual([]);
+
+    const input = `${GOOD}sensors/attic/environment {"temperature":"x"}\ncold/berlin/r1 {"t":4.5}\n`;
+    const some = await run(['schema', 'infer', '-'], { input });
+    expect(some.code).toBe(0);
+    expect(some.out).toMatch(
+      /^3 samples\n\nyour schemas have some of these topics already: no draft for them/,
+    );
+    expect(some.out).toContain('1 × invalid under environment.v1: /temperature must be number');
+    expect(some.out.match(/^ +draft .*$/gm)).toEqual([
+      '    draft cold-berlin.v1: takes the one sample, 1 series',
+    ]);
+    expect(JSON.parse((await run(['schema', 'infer', '-', '--json'], { input })).out)).toMatchObject({
+      ...{ messages: 3, rejected: 1, schemas: [{ schema: 'environment.v1', stored: 1, rejected: 1 }] },
+      families: [{ pattern: 'cold/berlin/{device}' }],
+    });
+  });
+
+  test('says that a schema which cannot be used is not among them', async () => {
+    writeFileSync(join(cwd, 'gateway.yaml'), 'schemas: ./mine\n');
+    mkdirSync(join(cwd, 'mine'));
+    writeFileSync(join(cwd, 'mine', 'x.json'), '{');
+    const { out, code } = await run(['schema', 'infer', '-'], { input: 'cold/berlin/r1 {"t":4.5}\n' });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^WARNING: 1 problem\(s\) in .*mine: `check` tells them$/m);
   });
 
   test('counts one sample as one', async () => {

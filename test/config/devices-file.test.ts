@@ -85,7 +85,7 @@ describe('a devices file', () => {
       'a:\n  calibration:\n    t:\n      - { scale: 1 }\n      - { offset: 1 }\n',
       'devices.yaml:5:9 /a/calibration/t/1 begins at the same time as another one of this field',
     ],
-    ['a:\n  alias: x\na:\n  alias: y\n', 'devices.yaml:3:1 Map keys must be unique'],
+    ['a:\n  alias: x\na:\n  alias: y\n', 'devices.yaml:3:1 this key is there twice'],
     ['- a\n- b\n', 'devices.yaml:1:1 must be a map of keys, not a list'],
   ])('%j is refused at its place', (text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);

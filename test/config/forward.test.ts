@@ -155,10 +155,30 @@ describe('a forward in the configuration', () => {
       '',
       '/forward/0/prefix begins with $SYS/, where brokers take nothing',
     ],
+    [
+      'where gateways speak of themselves',
+      '{ name: up, url: "mqtt://h", topics: [a], prefix: gateway/x/ }',
+      '',
+      '/forward/0/prefix begins with gateway/, where gateways speak of themselves',
+    ],
+    ['what only begins like it', '{ name: up, url: "mqtt://h", topics: [a], prefix: gateways/ }', '', null],
     ['itself, elsewhere', '{ name: up, url: "mqtt://127.0.0.1:1884", topics: ["#"] }', '', null],
   ])('%s', (_, entry, before, problem) => {
     const problems = problemsOf(entry, before);
     if (problem === null) expect(problems).toEqual([]);
     else expect(problems.join('\n')).toContain(problem);
+  });
+
+  test.each(['', 'broker: nope, '])('that says not where to (%s) is not said to send to itself', (where) => {
+    const problems = problemsOf(`{ name: up, ${where}topics: ["#"] }`, HOUSE);
+    expect(problems).toHaveLength(1);
+    expect(problems.join()).not.toContain('loop');
+  });
+
+  test('that says not where to does not hide the circle of another one', () => {
+    const two = '{ name: nowhere, topics: ["#"] }\n  - { name: up, broker: house, topics: ["#"] }';
+    const problems = problemsOf(two, HOUSE);
+    expect(problems).toHaveLength(2);
+    expect(problems.join('\n')).toMatch(/\/forward\/1 .*a loop/);
   });
 });

@@ -60,6 +60,24 @@ test.each<[RejectionCode, string, string, string]>([
   ],
   ['undecodable', 'not JSON at byte 17: "{x"', 'not JSON at byte 3: "}"', 'not JSON at byte N: "…"'],
   [
+    'time-out-of-range',
+    "is 2026-03-01T13:02:03.500Z, more than 1h ahead of this gateway's clock (2026-03-01T12:00:00.000Z)",
+    "is a time beyond the calendar, more than 1h ahead of this gateway's clock (2026-03-01T12:00:07.000Z)",
+    "is more than 1h ahead of this gateway's clock",
+  ],
+  [
+    'time-out-of-range',
+    'is 1970-01-21T12:19:26.400Z, before 2000-01-01T00:00:00.000Z; in ms it would be 2026-03-01T12:00:00.000Z: check telemetry.time.unit',
+    'is 1970-01-21T12:19:26.401Z, before 2000-01-01T00:00:00.000Z; in ms it would be 2026-03-01T12:00:01.000Z: check telemetry.time.unit',
+    'is before 2000-01-01T00:00:00.000Z; in ms it would be right: check telemetry.time.unit',
+  ],
+  [
+    'time-out-of-range',
+    'is 2026-03-01T09:00:00.000Z, 3 h 0 min behind its arrival, more than telemetry.time.tolerance; the clock of this device: 3 h 0 min behind',
+    'is 2026-03-01T09:05:00.000Z, 12 d 4 h behind its arrival, more than telemetry.time.tolerance',
+    'is behind its arrival, more than telemetry.time.tolerance',
+  ],
+  [
     'sink-rejected',
     "conflict on 'a' at 2026-03-01T12:00:00Z",
     "conflict on 'b' at 2025-01-01T00:00:00Z",

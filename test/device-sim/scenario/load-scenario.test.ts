@@ -81,6 +81,15 @@ describe('the schema of scenarios', () => {
 });
 
 describe('a scenario', () => {
+  test.each(['*Geheim42', '!Geheim42', '>Geheim42', '|Geheim42', 'a: Geheim42', '"Geheim42'])(
+    'never shows a password whose quotes were forgotten: %s',
+    (password) => {
+      const shown = problems(`mqtt:\n  password: ${password}\nname: x\n`);
+      expect(shown.join()).toMatch(/quote/);
+      expect(shown.join()).not.toContain('Geheim42');
+    },
+  );
+
   test('with nothing in it is ten devices, until interrupted', () => {
     const scenario = parseScenario('', 'x/mine.yaml');
     expect(scenario).toMatchObject({ name: 'mine', seed: 1, url: 'mqtt://127.0.0.1:1883', username: null });
