@@ -2,7 +2,6 @@ import type { BrokerConnection } from '../broker-link/broker-connection.ts';
 import type { BrokerSession, PublishResult } from '../broker-link/broker-session.ts';
 import { shownUrl } from '../broker-link/broker-stream.ts';
 import type { BrokerLink, BrokerLinkOptions, LinkStatus } from '../broker-link/connect-broker.ts';
-import { filterTakes } from '../broker-link/topic-filter.ts';
 import type { Clock } from '../contracts.ts';
 import { messageOf } from '../errors.ts';
 import type { Events } from '../monitoring/events.ts';
@@ -11,8 +10,10 @@ import { printable } from '../printable.ts';
 import type { Outbox, OutboxMessage, OutboxPlace, OutboxSlice } from '../store-contract.ts';
 import { DeadlyMessage } from './deadly-message.ts';
 import { type Flight, InFlight } from './in-flight.ts';
+import { type KeptNumber, LargestTaken, sizeOf } from './largest-taken.ts';
 import { tryConnection } from './probe-trial.ts';
 import { decide, type Hold, messageProblem } from './refusals.ts';
+import { type Held, RefusedTopics } from './refused-topics.ts';
 
 /** What a forwarder needs to know of a forward; `ForwardConfig` has it. */
 export interface ForwardOptions {
@@ -33,6 +34,8 @@ export interface ForwarderDeps {
   readonly clock: Clock;
   /** From 0 to 1. */
   readonly random: () => number;
+  /** The size of the largest message that was ever acknowledged; without it, it is unknown after a restart. */
+  readonly largestTaken?: KeptNumber;
 }
 
 export interface Forwarder {
@@ -53,18 +56,10 @@ const LONGEST_HOLD_MS = 60_000;
 const UNANSWERED_MS = 120_000;
 const LOOK_EVERY_MS = 15_000;
 const MAX_TOPIC_SHOWN = 200;
-const RIGHTS_REMEDY = ': allow this user to publish it there';
-const TOPIC_REMEDY = `${RIGHTS_REMEDY}, or take it out of topics`;
 const DISCONNECTED = 'the broker disconnected: ';
 const NO_QOS_1 = 'the broker takes no QoS 1, and forwards have no other: allow it there (its maximum QoS)';
 /** Messages that one turn of the event loop looks at. */
 const MOST_A_TURN = 1_024;
-
-interface Held {
-  readonly reason: string;
-  readonly state: 'retrying' | 'refused';
-  readonly sinceMs: number;
-}
 
 /**
  * Sends what lies in an outbox to another broker, at QoS 1, in order, with at most `maxInFlight` unacknowledged. Only what
@@ -79,7 +74,9 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   const { outbox, events, clock, random } = deps;
   const stopping = new AbortController();
   const flights = new InFlight();
-  const deadly = new DeadlyMessage(clock, connection.clientId);
+  const largest = new LargestTaken(deps.largestTaken ?? null, outbox.ledger().sent === 0);
+  const deadly = new DeadlyMessage(clock, connection.clientId, largest);
+  const refusedTopics = new RefusedTopics(options, clock);
   let connectionOver = new AbortController();
   /** The last connection was made, and then ended. */
   let wasCut = false;
@@ -118,7 +115,15 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     onFailure: (hook, error) => events.emit('hook.failed', { hook, error: messageOf(error) }),
   });
 
-  const trial = { outbox, clock, deadly, retain, goOn: pump, holdAt, drop: link.drop };
+  const trial = {
+    ...{ outbox, clock, deadly, retain, goOn: pump, drop: link.drop },
+    taken: (message: Pick<Flight, 'topic' | 'bytes'>) => largest.note(sizeOf(message)),
+    isRefused: (topic: string) => refusedTopics.isRefused(topic),
+    holdAt(topic: string, decision: Hold): void {
+      refusedTopics.refused(topic, decision);
+      holdAt(topic, decision);
+    },
+  };
 
   function sayState({ state, reason }: LinkStatus): void {
     const url = shownUrl(connection);
@@ -127,12 +132,19 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
       return;
     }
     wasCut = session !== null;
+    refusedTopics.ended(wasCut);
     lost();
-    const { trouble } = deadly;
-    const words = wasCut && trouble !== null ? withFarewell(trouble.words, reason) : reason;
+    const words = wasCut ? lostWords(reason) : reason;
     if (state === 'retrying')
       events.emit(wasCut ? 'forward.lost' : 'forward.retrying', { forward: name, url, reason: words });
     else if (state === 'refused') events.emit('forward.refused', { forward: name, reason });
+  }
+
+  function lostWords(reason: string | null): string | null {
+    const { cause } = refusedTopics;
+    if (cause !== null) return `it has refused a message, and ended the connection: ${cause.reason}`;
+    const { trouble } = deadly;
+    return trouble === null ? reason : withFarewell(trouble.words, reason);
   }
 
   /** Whatever is not answered by now is read from the outbox again. */
@@ -142,8 +154,10 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     connectionOver.abort();
     whenIdle();
     const { head } = flights;
-    if (!givesUp || stopping.signal.aborted || !deadly.lost(head) || head === null) return;
-    giveUp(head, `the broker cuts the connection at its ${head.bytes} bytes, each time, and takes others`);
+    if (!givesUp || stopping.signal.aborted) return;
+    const words = deadly.lost(head);
+    if (words === null || head === null) return;
+    giveUp(head, words);
     answered();
   }
 
@@ -207,7 +221,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     const sentAtMs = clock.monotonicMs();
     const flight: Flight = { topic, bytes: payload.length, place, sentAtMs, outcome: 'waiting' };
     flights.add(flight);
-    const problem = messageProblem(message, to.limits);
+    const problem = messageProblem(message, to.limits) ?? refusedTopics.letGoWords(topic);
     if (problem !== null) {
       giveUp(flight, problem);
       answered();
@@ -229,6 +243,8 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
       flight.outcome = 'taken';
       lastSentMs = clock.nowMs();
       deadly.answered();
+      largest.note(sizeOf(flight));
+      refusedTopics.taken(flight.topic);
       holds = 0;
       answered();
       return;
@@ -237,22 +253,11 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
     if (result.reasonCode === null && session?.closed === true) return;
     deadly.answered();
     const decision = decide(result);
-    if (decision.kind === 'drop') giveUp(flight, decision.words);
-    else if (givesUp && !isWanted(flight.topic))
-      giveUp(flight, `${decision.words}, and no longer configured`);
-    else {
-      holdAt(flight.topic, decision);
-      return;
-    }
-    answered();
-  }
-
-  /** Whether the configuration of today would put it into the outbox. */
-  function isWanted(topic: string): boolean {
-    const { prefix, topics } = options;
-    if (!topic.startsWith(prefix)) return true;
-    const bare = topic.slice(prefix.length);
-    return topics.some((filter) => filterTakes(filter, bare));
+    const words = decision.kind === 'drop' ? decision.words : refusedTopics.refused(flight.topic, decision);
+    if (words !== null) {
+      giveUp(flight, words);
+      answered();
+    } else if (decision.kind === 'hold') holdAt(flight.topic, decision);
   }
 
   function giveUp(flight: Flight, words: string): void {
@@ -260,9 +265,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   }
 
   function holdAt(topic: string, decision: Hold): void {
-    const remedy = decision.needsSomebody ? (givesUp ? TOPIC_REMEDY : RIGHTS_REMEDY) : '';
-    const words = `${decision.words} (topic ${printable(topic, MAX_TOPIC_SHOWN)})${remedy}`;
-    holdBack({ ...decision, words });
+    holdBack({ ...decision, words: refusedTopics.wordsAt(topic, decision) });
   }
 
   /** Sends nothing for a while, then everything again from the first that is not done with. */
@@ -320,6 +323,7 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
         await outbox.sent(place, without);
         settled = place;
         refused -= without;
+        await largest.keep();
       } catch (error) {
         events.emit('forward.unsettled', { forward: name, error: messageOf(error) });
         if (stopping.signal.aborted) return;
@@ -377,6 +381,8 @@ export function createForwarder(options: ForwardOptions, deps: ForwarderDeps): F
   function describe(status: LinkStatus): Pick<ForwardStatus, 'state' | 'reason' | 'sinceMs'> {
     const isConnected = status.state === 'connected';
     if (isConnected && hold !== null) return hold;
+    const { cause } = refusedTopics;
+    if (status.state === 'retrying' && cause !== null) return cause;
     const { trouble } = deadly;
     if (trouble === null || !(isConnected || (status.state === 'retrying' && wasCut))) return status;
     return {

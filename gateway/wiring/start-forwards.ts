@@ -45,7 +45,12 @@ export function startForwards(
   const { forward, peers } = config;
   const made = (each: ForwardConfig, connect: Connect): Forwarder => {
     const outbox = store.openOutbox(each.name, each);
-    return createForwarder(each, { outbox, connect, events, clock, random: Math.random });
+    const document = `forward-largest/${each.name}`;
+    const largestTaken = {
+      get: () => store.document(document),
+      set: (text: string) => store.setDocument(document, text),
+    };
+    return createForwarder(each, { outbox, connect, events, clock, random: Math.random, largestTaken });
   };
   const links: { readonly answers: string; readonly link: BrokerLink }[] = [];
   const forwarders = [

@@ -5,6 +5,8 @@ import { type Bench, bench, connectionOf, noted, put, quiet, upTo } from './forw
 const QUOTA_EXCEEDED = 0x97;
 
 const isDeadly = (text: string): boolean => text.startsWith('deadly');
+/** As large as those. */
+const wide = (n: number): string[] => upTo(n).map((text) => text.padEnd(20));
 const reasonOf = ({ forwarder }: Bench): string => forwarder.status().reason ?? '';
 
 /** Until the first connection that lasts. */
@@ -25,16 +27,16 @@ describe('a message at which the broker ends the connection each time', () => {
   it('is dropped, named and counted, once the broker has taken another one thrice and ended at this one', async () => {
     const link = bench();
     await put(link.store, ['deadly'], 'camera');
-    await put(link.store, upTo(5));
+    await put(link.store, wide(5));
     // Ten times at the message, three trials of two, and one that lasts.
     expect(await connections(link, isDeadly)).toBe(17);
     await noted(link.deps);
     expect(link.outbox.ledger()).toMatchObject({ sent: 5, dropped: 1, pending: 0 });
     expect(toldDrops(link)).toEqual([
-      { forward: 'up', topic: 'camera', words: expect.stringContaining('at its 6 bytes, each time') },
+      { forward: 'up', topic: 'camera', words: expect.stringMatching('at its 6 bytes, each time.*as large') },
     ]);
-    expect([...new Set(link.broker.texts)]).toEqual(['deadly', ...upTo(5)]);
-    expect(link.broker.texts.slice(-5)).toEqual(upTo(5));
+    expect([...new Set(link.broker.texts)]).toEqual(['deadly', ...wide(5)]);
+    expect(link.broker.texts.slice(-5)).toEqual(wide(5));
     expect(link.forwarder.status().reason).not.toContain('deadly');
   });
 
@@ -72,25 +74,26 @@ describe('a message at which the broker ends the connection each time', () => {
     expect(reasonOf(link)).toMatch(/3 of 10.*; the broker disconnected: packet too large$/);
   });
 
-  it('is held against a message of another topic, and one that is smaller, where there is one', async () => {
+  it('is held against a message of another topic, and one that is as large, where there is one', async () => {
     const link = bench();
-    await put(link.store, ['deadly'.padEnd(5_000), 'same', 'more'], 't');
-    await put(link.store, ['x'.repeat(6_000)], 'large');
+    await put(link.store, ['deadly'.padEnd(5_000), 'same'.padEnd(5_000), 'more'], 't');
     await put(link.store, ['other'], 'u');
+    await put(link.store, ['x'.repeat(6_000)], 'large');
     await cuts(link, 11);
     link.broker.sent.length = 0;
     await cuts(link, 1);
-    expect(link.broker.sent.map(({ topic }) => topic)).toEqual(['u', 't']);
+    expect(link.broker.sent.map(({ topic }) => topic)).toEqual(['large', 't']);
     expect(reasonOf(link)).toContain('takes others (1 of 3)');
   });
 
   it('is held against one of its own topic where there is no other, and is dropped', async () => {
     const link = bench();
-    await put(link.store, ['0', 'deadly', '1', '2']);
+    const [first = '', ...others] = wide(3);
+    await put(link.store, [first, 'deadly', ...others]);
     expect(await connections(link, isDeadly)).toBe(17);
     await noted(link.deps);
     expect(link.outbox.ledger()).toMatchObject({ sent: 3, dropped: 1, pending: 0 });
-    expect([...new Set(link.broker.texts.filter((text) => !isDeadly(text)))]).toEqual(upTo(3));
+    expect([...new Set(link.broker.texts.filter((text) => !isDeadly(text)))]).toEqual(wide(3));
   });
 
   it('is dropped also where many that are deadly lie behind it: others are tried until one comes through', async () => {
@@ -99,7 +102,7 @@ describe('a message at which the broker ends the connection each time', () => {
       link.store,
       upTo(6).map((i) => `deadly ${i}`),
     );
-    await put(link.store, ['good']);
+    await put(link.store, ['good'.padEnd(20)]);
     expect(await connections(link, isDeadly)).toBeLessThan(200);
     await noted(link.deps);
     expect(link.outbox.ledger()).toMatchObject({ sent: 1, dropped: 6, pending: 0 });
@@ -111,7 +114,7 @@ describe('a message at which the broker ends the connection each time', () => {
     await cuts(link, 40);
     expect(link.outbox.ledger()).toMatchObject({ dropped: 0, pending: 1 });
     expect(reasonOf(link)).toContain('a message of 6 bytes on camera, the only one that waits');
-    await put(link.store, ['good']);
+    await put(link.store, ['good'.padEnd(20)]);
     expect(await connections(link, isDeadly)).toBeLessThan(9);
     await noted(link.deps);
     expect(link.outbox.ledger()).toMatchObject({ sent: 1, dropped: 1, pending: 0 });
@@ -220,6 +223,27 @@ describe('nothing is given up', () => {
     broker.cut('the broker closed the connection');
     await quiet();
     expect(link.outbox.ledger()).toMatchObject({ dropped: 0, pending: 2 });
+  });
+
+  it('by a message that is not authorised there: another one is tried', async () => {
+    const link = bench();
+    await put(link.store, ['deadly'], 'camera');
+    await put(link.store, ['denied'.padEnd(20)], 'a');
+    await put(link.store, ['good'.padEnd(20)], 'b');
+    await cuts(link, 11);
+    const { broker, deps } = link;
+    broker.open();
+    await quiet();
+    expect(broker.texts.at(-1)).toContain('denied');
+    broker.refuse(0x87, 'not authorised');
+    broker.cut('the broker closed the connection');
+    deps.clock.advance(60_000);
+    await quiet();
+    await cuts(link, 3);
+    broker.sent.length = 0;
+    await cuts(link, 11);
+    expect(new Set(broker.texts)).toEqual(new Set(['deadly', 'good'.padEnd(20)]));
+    expect(link.outbox.ledger()).toMatchObject({ dropped: 0, pending: 3 });
   });
 
   it('where the other message is never answered: the connection is made again', async () => {

@@ -1,4 +1,9 @@
-import { createForwarder, type Forwarder, type ForwardOptions } from '../../gateway/forwards/forwarder.ts';
+import {
+  createForwarder,
+  type Forwarder,
+  type ForwarderDeps,
+  type ForwardOptions,
+} from '../../gateway/forwards/forwarder.ts';
 import { MemoryStorage } from '../../gateway/store/memory-storage.ts';
 import { createMemoryStore } from '../../gateway/store/memory-store.ts';
 import type { Outbox, Store } from '../../gateway/store-contract.ts';
@@ -16,7 +21,11 @@ export interface Bench {
 }
 
 /** A forwarder between a store in memory and a broker that is moved by hand. */
-export function bench(given: Partial<ForwardOptions> = {}, storage = new MemoryStorage()): Bench {
+export function bench(
+  given: Partial<ForwardOptions> = {},
+  storage = new MemoryStorage(),
+  more: Pick<ForwarderDeps, 'largestTaken'> = {},
+): Bench {
   const deps = testDeps();
   const store = createMemoryStore({ storage }, deps);
   const outbox = store.openOutbox('up', { maxBacklogBytes: 2 ** 30, whenFull: 'block' });
@@ -32,7 +41,7 @@ export function bench(given: Partial<ForwardOptions> = {}, storage = new MemoryS
       givesUp: true,
       ...given,
     },
-    { outbox, connect: broker.connect, events: deps.events, clock: deps.clock, random: () => 0.5 },
+    { outbox, connect: broker.connect, events: deps.events, clock: deps.clock, random: () => 0.5, ...more },
   );
   forwarder.start();
   return { store, outbox, broker, forwarder, deps, storage };

@@ -135,6 +135,84 @@ describe('a forwarder', () => {
     expect(outbox.ledger()).toMatchObject({ sent: 1, dropped: 1, pending: 0 });
   });
 
+  it('lets go of the others of such a topic without sending them: each would cost a connection', async () => {
+    const { store, broker, outbox, deps, forwarder } = bench({ topics: ['wanted/#'], prefix: 'site/' });
+    await put(store, upTo(2_000), 'site/unwanted');
+    await put(store, ['other'], 'site/unwanted/too');
+    await put(store, ['new'], 'site/wanted/1');
+    const refuseAndCut = async (): Promise<void> => {
+      broker.open();
+      broker.refuse(NOT_AUTHORISED, 'not authorised');
+      broker.cut('the broker closed the connection');
+      await quiet();
+    };
+    await refuseAndCut();
+    expect(forwarder.status()).toMatchObject({
+      state: 'retrying',
+      reason: 'not authorised (topic site/unwanted), and no longer configured',
+    });
+    broker.sent.length = 0;
+    broker.open();
+    await quiet();
+    expect(broker.texts).toEqual(['other', 'new']);
+    broker.refuse(NOT_AUTHORISED, 'not authorised');
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ taken: 2_002, sent: 1, dropped: 2_001, pending: 0 });
+    expect(deps.events.count('forward.refused-message')).toBe(2_001);
+    expect(forwarder.status()).toMatchObject({ state: 'connected', reason: null });
+  });
+
+  it('sends again what is wanted, however often its topic was refused, and keeps its turn', async () => {
+    const { store, broker, outbox, deps } = bench({ topics: ['wanted/#'] });
+    await put(store, upTo(3), 'wanted/1');
+    for (let i = 0; i < 4; i += 1) {
+      broker.open();
+      broker.refuse(NOT_AUTHORISED, 'not authorised');
+      broker.cut('the broker closed the connection');
+      deps.clock.advance(60_000);
+      await quiet();
+    }
+    broker.sent.length = 0;
+    broker.open();
+    broker.acknowledge(3);
+    await noted(deps);
+    expect([broker.texts, outbox.ledger()]).toMatchObject([upTo(3), { sent: 3, dropped: 0, pending: 0 }]);
+  });
+
+  it('goes on saying the refusal while the broker ends the connection after it, until the trouble is another', async () => {
+    const { store, broker, deps, forwarder } = bench();
+    await put(store, upTo(3));
+    const refusal = {
+      state: 'refused',
+      reason: 'not authorised (topic t): allow this user to publish it there, or take it out of topics',
+    };
+    for (let i = 0; i < 4; i += 1) {
+      broker.open();
+      broker.refuse(NOT_AUTHORISED, 'not authorised');
+      expect(forwarder.status()).toMatchObject(refusal);
+      deps.clock.advance(2);
+      broker.cut('the broker closed the connection');
+      await quiet();
+      expect(forwarder.status()).toMatchObject(refusal);
+      // The pause of the link may be longer than that of the refusal.
+      deps.clock.advance(90_000);
+      await quiet();
+      expect(forwarder.status()).toMatchObject(refusal);
+    }
+    const lost = deps.events.all.filter(({ name }) => name === 'forward.lost').at(-1);
+    expect(lost?.fields?.reason).toContain(
+      'it has refused a message, and ended the connection: not authorised',
+    );
+    broker.fail('connection refused');
+    expect(forwarder.status()).toMatchObject({ state: 'retrying', reason: 'connection refused' });
+    broker.open();
+    broker.acknowledge(1);
+    broker.cut('the broker closed the connection');
+    await quiet();
+    expect(forwarder.status().reason).toBe('the broker closed the connection');
+  });
+
   it('counts as dropped, and tells, what the broker can never take, and goes on', async () => {
     const { store, broker, outbox, deps } = bench();
     broker.limits = { receiveMaximum: 100, maxPacketBytes: 100, maxQos: 1, retain: true };

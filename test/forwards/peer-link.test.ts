@@ -42,7 +42,7 @@ describe('what waits for a peer', () => {
 
   it('is given up where it is for a forward like any other', async () => {
     const link = bench({ ...PEER, givesUp: true, topics: ['#'] });
-    await put(link.store, ['deadly', ...upTo(5)]);
+    await put(link.store, ['deadly', ...upTo(5).map((text) => text.padEnd(6))]);
     for (let i = 0; i < 20; i += 1) await connectionOf(link, (text) => text === 'deadly');
     expect(link.deps.events.count('forward.refused-message')).toBe(1);
     await noted(link.deps);

@@ -103,6 +103,11 @@ export class ScriptedBroker {
     this.#become(state, reason);
   }
 
+  /** No connection can be made. */
+  fail(reason: string): void {
+    this.#become('retrying', reason);
+  }
+
   #become(state: LinkStatus['state'], reason: string | null): void {
     this.#status = { ...this.#status, state, reason };
     this.#options?.onState?.(this.#status);
