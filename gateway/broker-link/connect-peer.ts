@@ -52,7 +52,8 @@ export function connectPeer(
   options: BrokerLinkOptions,
 ): BrokerLink {
   const { clock } = options;
-  const stopping = new AbortController();
+  /** Ends what waits for the present connection, when that does. */
+  let over = new AbortController();
   let session: BrokerSession | null = null;
   /** Why nothing is sent to it; null where something may be. */
   let problem: string | null = UNHEARD;
@@ -69,6 +70,7 @@ export function connectPeer(
     onState(status) {
       if (status.state === 'connected') return;
       session = null;
+      over.abort();
       tell(withRemedy(status, connection));
     },
     onConnected(made) {
@@ -76,7 +78,9 @@ export function connectPeer(
       asked = '';
       warned = null;
       become(UNHEARD);
-      void ask(made);
+      over.abort();
+      over = new AbortController();
+      void ask(made, over.signal);
     },
     onMessage({ topic, payload, retain }) {
       // What is said again by somebody who has heard it once is no answer.
@@ -103,7 +107,7 @@ export function connectPeer(
   }
 
   /** As often as it is full, and now and then for its schemas. */
-  async function ask(of: BrokerSession): Promise<void> {
+  async function ask(of: BrokerSession, over: AbortSignal): Promise<void> {
     do {
       // It answers one question of a connection.
       if (asked !== '') await of.unsubscribe([asked]);
@@ -111,14 +115,14 @@ export function connectPeer(
       asked = question;
       const answers = await of.subscribe([{ filter: question, qos: 0 }]);
       if (answers === null) return;
-      await clock.sleep(HELLO_WITHIN_MS, stopping.signal);
-      if (session !== of || stopping.signal.aborted) return;
+      await clock.sleep(HELLO_WITHIN_MS, over);
+      if (over.aborted) return;
       if (problem === UNHEARD)
         refuse(
           'what answers there does not say that it is a telemetry-gateway; url has to lead to its mqtt.listeners',
         );
-      if (problem === null) await clock.sleep(COMPARE_EVERY_MS, stopping.signal);
-    } while (session === of && !stopping.signal.aborted && (problem === null || isFull));
+      if (problem === null) await clock.sleep(COMPARE_EVERY_MS, over);
+    } while (!over.aborted && (problem === null || isFull));
   }
 
   function hear(from: BrokerSession, hello: PeerHello | null): void {
@@ -188,7 +192,7 @@ export function connectPeer(
     drop: (reason, cause) => link.drop(reason, cause),
     tryNow: () => link.tryNow(),
     async stop(deadlineMs) {
-      stopping.abort();
+      over.abort();
       await link.stop(deadlineMs);
     },
   };

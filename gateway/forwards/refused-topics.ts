@@ -42,14 +42,14 @@ export class RefusedTopics {
 
   /** A message of this topic was refused. With what words it is let go; null: it is to wait. */
   refused(topic: string, hold: Hold): string | null {
+    // What passes by itself is no reason to let anything go.
+    if (!hold.needsSomebody) return null;
     const isLetGo = !this.#isWanted(topic);
-    if (hold.needsSomebody) {
-      const reason = isLetGo ? `${hold.words}${of(topic)}${NO_LONGER}` : this.wordsAt(topic, hold);
-      if (this.#last?.reason !== reason)
-        this.#last = { reason, state: isLetGo ? 'retrying' : 'refused', sinceMs: this.#clock.nowMs() };
-      this.#lastAtMs = this.#clock.monotonicMs();
-      this.#remember(topic, hold.words);
-    }
+    const reason = isLetGo ? `${hold.words}${of(topic)}${NO_LONGER}` : this.wordsAt(topic, hold);
+    if (this.#last?.reason !== reason)
+      this.#last = { reason, state: isLetGo ? 'retrying' : 'refused', sinceMs: this.#clock.nowMs() };
+    this.#lastAtMs = this.#clock.monotonicMs();
+    this.#remember(topic, hold.words);
     return isLetGo ? `${hold.words}${NO_LONGER}` : null;
   }
 

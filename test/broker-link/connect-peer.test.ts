@@ -338,6 +338,20 @@ describe('a peer', () => {
     expect(peer.unsubscribed.length).toBe(peer.subscribed.length - 1);
   });
 
+  test('leaves nothing that waits behind, however often its connection ends', async () => {
+    const peer = new ScriptedPeer(RIGHT);
+    const linked = linkTo(peer);
+    for (let i = 1; i <= 5; i += 1) {
+      await linked.clock.until(() => linked.link.status().state === 'connected' && peer.connections === i);
+      await linked.clock.pass(WAIT_MS);
+      peer.cut();
+      await linked.clock.until(() => peer.connections > i);
+    }
+    await linked.clock.until(() => linked.link.status().state === 'connected');
+    await linked.clock.pass(WAIT_MS);
+    expect(linked.clock.sleeping, 'until the present one is asked again').toBe(1);
+  });
+
   test('that is full is sent nothing, and asked again until it is not', async () => {
     const peer = new ScriptedPeer({ ...RIGHT, full: 'no room' });
     const linked = linkTo(peer);

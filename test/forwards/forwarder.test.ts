@@ -213,6 +213,20 @@ describe('a forwarder', () => {
     expect(forwarder.status().reason).toBe('the broker closed the connection');
   });
 
+  it('waits with what is no longer wanted, too, where the broker only has no room for it', async () => {
+    const { store, broker, outbox, deps } = bench({ topics: ['wanted/#'] });
+    await put(store, ['old'], 'unwanted');
+    broker.open();
+    broker.refuse(QUOTA_EXCEEDED, 'quota exceeded');
+    await quiet();
+    expect(outbox.ledger()).toMatchObject({ dropped: 0, pending: 1 });
+    deps.clock.advance(1_000);
+    await quiet();
+    broker.acknowledge(1);
+    await noted(deps);
+    expect(outbox.ledger()).toMatchObject({ sent: 1, dropped: 0, pending: 0 });
+  });
+
   it('counts as dropped, and tells, what the broker can never take, and goes on', async () => {
     const { store, broker, outbox, deps } = bench();
     broker.limits = { receiveMaximum: 100, maxPacketBytes: 100, maxQos: 1, retain: true };

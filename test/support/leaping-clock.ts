@@ -43,6 +43,11 @@ export class LeapingClock implements Clock {
     });
   }
 
+  /** How many sleep now. */
+  get sleeping(): number {
+    return this.sleepers.size;
+  }
+
   /** Lets everything happen that can without time passing. */
   async settle(): Promise<void> {
     for (let i = 0; i < 20; i += 1) await turn();
